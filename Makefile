@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-demo lint test demo bench soak docs clean
+SHELL := /bin/bash
+
+python := .venv/bin/python
+pytest := $(python) -m pytest
+# What needs the machine to itself (real locks, real runs of act) stays out of the parallel half.
+parallel_tests := tests/unit tests/contract
+serial_tests := tests/integration tests/e2e
+empty :=
+packages := $(subst $(empty) $(empty),:,$(addprefix $(CURDIR)/,shared $(wildcard action-*) tests))
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what development needs: system packages (says which and why) and .venv
+	@scripts/system-packages test
+	@scripts/setup
+
+setup-demo:
+	@scripts/system-packages demo
+	@scripts/setup
+
+lint: setup ## ruff, mypy, shellcheck, actionlint, zizmor, README tables, cargo fmt
+	@scripts/lint
+
+test: setup ## Lint and all tests
+	@failed=0; \
+	scripts/lint || failed=1; \
+	$(pytest) -n 2 $(parallel_tests) || failed=1; \
+	$(pytest) $(serial_tests) || failed=1; \
+	exit $$failed
+
+demo: setup-demo ## Run the example workflows under act, cold and warm, and show their job summaries
+	@$(python) scripts/demo.py
+
+bench: setup ## Run all benchmarks, with the seconds
+	@failed=0; \
+	for file in tests/bench/bench_*.py; do \
+		printf '\n== %s\n' "$$file"; \
+		PYTHONPATH=$(packages) $(python) "$$file" || failed=1; \
+	done; \
+	exit $$failed
+
+soak: setup ## The randomised tests in full; `make test` runs a twentieth of them
+	@SOAK=1 $(pytest) -m soak --timeout 0 tests
+
+docs: setup ## Write the tables in the READMEs anew from action.yml
+	@$(python) scripts/readme_tables.py
+
+clean: ## Remove everything that was made here
+	@rm -rf .venv .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/voice-app/target
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""A local cache store, named locks, single-flight populate and verified models."""

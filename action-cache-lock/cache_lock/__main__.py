@@ -1,0 +1,11 @@
+"""Entrypoint of action-cache-lock."""
+
+import sys
+from pathlib import Path
+
+from actionlib.entrypoint import run_action
+
+from cache_lock.modes import run
+
+if __name__ == "__main__":
+    sys.exit(run_action(Path(__file__).resolve().parents[1], run))

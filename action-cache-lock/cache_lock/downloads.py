@@ -1,0 +1,163 @@
+"""Fetching models: resumed where the server can, bounded in size, checked before anybody can use them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from actionlib.errors import ActionError
+from actionlib.summary import duration, size
+
+from cache_lock.models import Model, Stamps, digest_of
+
+CONNECT_SECONDS, READ_SECONDS = 15, 60
+ATTEMPTS = 4
+PROGRESS_SECONDS = 5.0
+_CHUNK = 1 << 20
+
+
+class TooLargeError(Exception):
+    """More bytes than allowed."""
+
+
+def fetch(
+    model: Model, folder: Path, stamps: Stamps, *, limit_bytes: int, say: Callable[[str], None]
+) -> Path:
+    """Download one model into `folder`, verify it, and only then give it its name.
+
+    A part that was downloaded before (by a job that was killed) is continued. The caller holds the lock.
+    """
+    target = folder / model.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{model.sha256[:16]}.part")
+    _download(model, part, limit_bytes=limit_bytes, say=say)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != model.sha256:
+        part.unlink()
+        raise ActionError(
+            f"{model.url} has sha256 {found}, and the manifest says {model.sha256} for '{model.name}'",
+            hint="Nothing was kept. Check the manifest, and whether the server's file was replaced",
+        )
+    if model.is_unpacked:
+        _unpack(part, target, model)
+        part.unlink()
+    else:
+        part.chmod(0o644)
+        part.replace(target)
+    stamps.write(target, expected=model.sha256, content=digest_of(target) if model.is_unpacked else found)
+    return target
+
+
+def _download(model: Model, part: Path, *, limit_bytes: int, say: Callable[[str], None]) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _transfer(model, part, limit_bytes=limit_bytes, say=say)
+        except TooLargeError as error:
+            part.unlink(missing_ok=True)
+            raise ActionError(
+                f"{model.url} has {error}, more than the limit of {size(limit_bytes)}",
+                hint="Raise max-size-gb if the model really is that large",
+            ) from error
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            if status < 500 and status not in (408, 429):
+                raise ActionError(f"{model.url} answers {status} {error.response.reason}") from error
+            _pause_or_give_up(model, attempt, f"{status} {error.response.reason}", say)
+        except requests.RequestException as error:
+            _pause_or_give_up(model, attempt, str(error), say)
+        else:
+            return
+
+
+def _pause_or_give_up(model: Model, attempt: int, why: str, say: Callable[[str], None]) -> None:
+    if attempt == ATTEMPTS:
+        raise ActionError(
+            f"{model.url} could not be downloaded in {ATTEMPTS} attempts: {why}",
+            hint="What has arrived is kept, and the next run continues it",
+        )
+    pause = 2.0**attempt / 2
+    say(f"{model.name}: {why}; trying again in {pause:g} s")
+    time.sleep(pause)
+
+
+def _transfer(model: Model, part: Path, *, limit_bytes: int, say: Callable[[str], None]) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(
+        model.url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
+    ) as response:
+        if response.status_code == 416:  # nothing is left to send, or the server's file is shorter now
+            if response.headers.get("Content-Range", "") == f"bytes */{have}":
+                return
+            part.unlink()
+            _transfer(model, part, limit_bytes=limit_bytes, say=say)
+            return
+        response.raise_for_status()
+        resumed = response.status_code == 206
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length", "")
+        total = have + int(length) if length.isdigit() else 0
+        if total > limit_bytes:
+            raise TooLargeError(size(total))
+        with part.open("ab" if resumed else "wb") as file:
+            done = _receive(
+                response, file.write, have, total, limit_bytes, lambda text: say(f"{model.name}: {text}")
+            )
+        if total and done < total:
+            raise requests.ConnectionError(f"the connection ended after {done} of {total} bytes")
+
+
+def _receive(
+    response: requests.Response,
+    write: Callable[[bytes], object],
+    have: int,
+    total: int,
+    limit_bytes: int,
+    say: Callable[[str], None],
+) -> int:
+    started = said = time.monotonic()
+    done = have
+    for chunk in response.iter_content(_CHUNK):
+        done += len(chunk)
+        if done > limit_bytes:
+            raise TooLargeError(f"over {size(done)}")
+        write(chunk)
+        if time.monotonic() - said >= PROGRESS_SECONDS:
+            said = time.monotonic()
+            rate = (done - have) / max(said - started, 0.001)
+            rest = f" of {size(total)}, {duration((total - done) / rate)} left" if total and rate else ""
+            say(f"{size(done)}{rest}, {size(rate)}/s")
+    return done
+
+
+def _unpack(archive: Path, target: Path, model: Model) -> None:
+    """Unpack beside the target, then rename. One directory that holds all of it is taken for the model."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        inside = Path(scratch) / "content"
+        inside.mkdir()
+        try:
+            if urlsplit(model.url).path.lower().endswith(".zip"):
+                with zipfile.ZipFile(archive) as file:
+                    file.extractall(inside)  # drops absolute paths and `..` (zipfile, extract)
+            else:
+                with tarfile.open(archive) as tar:
+                    tar.extractall(inside, filter="data")
+        except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
+            raise ActionError(f"{model.url} cannot be unpacked: {error}") from error
+        content = list(inside.iterdir())
+        source = content[0] if len(content) == 1 and content[0].is_dir() else inside
+        if target.exists():
+            shutil.rmtree(target)
+        source.rename(target)
+    target.chmod(0o755)

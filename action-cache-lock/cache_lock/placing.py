@@ -1,0 +1,152 @@
+"""The destination of a restore: stages beside it, what may be written there, and the moving in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from actionlib.errors import ActionError
+
+from cache_lock.paths import RESTORE_PREFIX, PathSet, is_below
+from cache_lock.scratch import abandoned, remove_abandoned, scratch_folder
+
+
+class Destination:
+    """Where a restore writes. One stage per existing directory that receives something; gone at the end."""
+
+    def __init__(self, paths: PathSet) -> None:
+        self._paths = paths
+        self._stages: dict[str, str] = {}
+        """Existing directory that receives something -> its stage."""
+        self._open = ExitStack()
+        self._folders: dict[str, str] = {}
+        """Final path of a directory -> its path in a stage."""
+        self._attributes: list[tuple[str, int, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def add_folder(self, absolute: str, *, mode: int, mtime_ns: int) -> None:
+        """A directory, with what it is to look like in the end."""
+        self._stage_folder(absolute)
+        self._attributes.append((absolute, mode, mtime_ns))
+
+    def stage_path(self, absolute: str) -> str:
+        """Where to write the file that is to end up at `absolute`; its directory is made."""
+        folder, name = os.path.split(absolute)
+        return f"{self._stage_folder(folder, for_child=absolute)}/{name}"
+
+    def _stage_folder(self, folder: str, *, for_child: str = "") -> str:
+        if staged := self._folders.get(folder):
+            return staged
+        base = self._base_of(for_child or folder)
+        container = _existing_folder(base)
+        if not is_below(folder, container):
+            folder = container
+        stage = self._stages.get(container)
+        if stage is None:
+            stage = self._stages[container] = self._open_stage(container)
+        _refuse_escape(folder, container)
+        staged = os.path.normpath(os.path.join(stage, os.path.relpath(folder, container)))
+        os.makedirs(staged, exist_ok=True)
+        self._folders[folder] = staged
+        return staged
+
+    def _open_stage(self, container: str) -> str:
+        for path in abandoned(container, prefix=RESTORE_PREFIX):
+            remove_abandoned(path)
+        try:
+            return self._open.enter_context(scratch_folder(container, prefix=RESTORE_PREFIX))
+        except OSError as error:
+            raise ActionError(
+                f"nothing can be restored into {container}: {error.strerror}",
+                hint="Check who owns the directory and whether the disk is full or read-only",
+            ) from error
+
+    def _base_of(self, absolute: str) -> str:
+        for base in self._paths.bases:
+            if is_below(absolute, base):
+                return base
+        raise ActionError(
+            f"the entry holds {absolute}, which is outside of what input 'path' names "
+            f"({', '.join(self._paths.lines)})",
+            hint="Name its path too, if it should be restored",
+        )
+
+    def move_in(self, *, clean: bool) -> None:
+        """Rename everything into place; with `clean`, empty the named paths before."""
+        if clean:
+            empty(self._paths)
+        for container, stage in self._stages.items():
+            _merge(stage, container)
+        for folder, mode, mtime_ns in reversed(self._attributes):
+            os.chmod(folder, mode)
+            os.utime(folder, ns=(mtime_ns, mtime_ns))
+
+
+def _existing_folder(base: str) -> str:
+    """The base itself when it is a directory, else the nearest directory above it."""
+    while not os.path.isdir(base):
+        base = os.path.dirname(base)
+    return base
+
+
+def _refuse_escape(folder: str, container: str) -> None:
+    """Raise ActionError if a link on the way from `container` to `folder` leads out of the container."""
+    while folder != container:
+        if os.path.islink(folder) and not is_below(os.path.realpath(folder), os.path.realpath(container)):
+            raise ActionError(
+                f"restoring would write through the link {folder} -> {os.readlink(folder)}, which leads out "
+                f"of {container}",
+                hint="Remove the link, or name its target in input 'path'",
+            )
+        folder = os.path.dirname(folder)
+
+
+def _merge(source: str, target: str) -> None:
+    with os.scandir(source) as entries:
+        found = list(entries)
+    for entry in found:
+        destination = f"{target}/{entry.name}"
+        try:
+            there = os.lstat(destination).st_mode
+        except FileNotFoundError:
+            os.rename(entry.path, destination)
+            continue
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(destination):
+            _merge(entry.path, destination)
+            continue
+        if stat.S_ISDIR(there):
+            shutil.rmtree(destination)
+        elif entry.is_dir(follow_symlinks=False):
+            os.unlink(destination)
+        os.rename(entry.path, destination)
+
+
+def empty(paths: PathSet) -> None:
+    """Remove what the paths name; a named directory itself stays, because it may be a mount or a link."""
+
+    def ignore(_error: OSError) -> None:
+        """Gone already, or not ours to read: the restore will tell."""
+
+    named = {os.path.normpath(base) for base in paths.bases}
+    folders: list[str] = []
+    for item in paths.walk(ignore):
+        if item.kind == "d":
+            folders.append(item.path)
+        else:
+            os.unlink(item.path)
+    for folder in reversed(folders):
+        if folder not in named:
+            with contextlib.suppress(OSError):  # holds something that is excluded
+                os.rmdir(folder)

@@ -1,0 +1,202 @@
+"""Restoring: an entry's files are laid out in a stage beside their destination, checked, then moved in.
+
+Nothing in the destination changes before every file is there and right. The stage lies on the destination's
+own file system, so that moving in is renaming.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from actionlib.errors import ActionError
+from actionlib.state import StateRoot
+
+from cache_lock import copying
+from cache_lock.entries import DATA, MANIFEST, Entry, boot_id
+from cache_lock.manifest import DamagedManifestError, Row, check_manifest, read_rows
+from cache_lock.paths import PathSet
+from cache_lock.placing import Destination
+from cache_lock.store import stranger_error
+
+_BATCH_FILES = 64
+_BATCH_BYTES = 8 << 20
+
+
+class DamagedEntryError(Exception):
+    """What is on disk is not what was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRequest:
+    """How to bring an entry back."""
+
+    paths: PathSet
+    materialize: str
+    verify_content: bool
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back, and how: `copy`, `reflink`, `hardlink` or `symlink`."""
+
+    method: str
+    files: int
+    bytes: int
+
+
+def restore(entry: Entry, request: RestoreRequest, state: StateRoot) -> Restored:
+    """Bring the entry's files back.
+
+    Raises DamagedEntryError when they are not what was saved, ActionError when they would leave the allowed
+    paths, belong to a stranger, or when the asked-for method cannot work; then nothing has changed.
+    """
+    if request.materialize in ("hardlink", "symlink") and not entry.record.read_only:
+        raise ActionError(
+            f"entry '{entry.record.key}' was saved without 'read-only: true', and 'materialize: "
+            f"{request.materialize}' would let this job change the stored files",
+            hint="Save it with 'read-only: true', or use 'materialize: auto'",
+        )
+    try:
+        check_manifest(entry.folder / MANIFEST, entry.record.manifest_sha256)
+        with Destination(request.paths) as destination:
+            layout = _Layout(entry, request, state, destination)
+            layout.stage()
+            destination.move_in(clean=request.clean)
+    except DamagedManifestError as error:
+        raise DamagedEntryError(str(error)) from error
+    return Restored(layout.method, layout.files, layout.bytes)
+
+
+class _Layout:
+    """Puts every row of the manifest into the stage."""
+
+    def __init__(
+        self, entry: Entry, request: RestoreRequest, state: StateRoot, destination: Destination
+    ) -> None:
+        self._data = str(entry.folder / DATA)
+        self._manifest = entry.folder / MANIFEST
+        self._state = state
+        self._destination = destination
+        self._roots = request.paths.roots
+        self._clone_only = request.materialize == "reflink"
+        self._may_clone = request.materialize in ("auto", "reflink")
+        self._link = request.materialize if request.materialize in ("hardlink", "symlink") else ""
+        # Data is not flushed on save, because its digests tell whether it survived: a copy reads them anyway,
+        # and where nothing is read it is checked once the page cache that wrote it is gone.
+        self._verify = request.verify_content or entry.record.boot != boot_id()
+        self._euid = os.geteuid()
+        self._copied = False
+        self.files = 0
+        self.bytes = 0
+
+    @property
+    def method(self) -> str:
+        """How the files came out."""
+        if self._link and not self._copied:
+            return self._link
+        return "reflink" if self._may_clone and not self._copied and self.bytes else "copy"
+
+    def stage(self) -> None:
+        """Lay out all rows; the links to other files last."""
+        links: list[Row] = []
+        with copying.Workers() as workers:
+            batch: list[tuple[Row, str]] = []
+            batch_bytes = 0
+            for row in read_rows(self._manifest):
+                absolute = self._roots.absolute(row.root, row.path)
+                if row.kind == "d":
+                    self._destination.add_folder(absolute, mode=row.mode, mtime_ns=row.mtime_ns)
+                    continue
+                if row.kind in ("l", "h"):
+                    links.append(row)
+                    continue
+                batch.append((row, self._destination.stage_path(absolute)))
+                batch_bytes += row.size
+                self.files += 1
+                self.bytes += row.size
+                if len(batch) >= _BATCH_FILES or batch_bytes >= _BATCH_BYTES:
+                    workers.submit(self._task(batch))
+                    batch, batch_bytes = [], 0
+            workers.submit(self._task(batch))
+            workers.finish()
+        for row in links:
+            self._add_link(row)
+
+    def _task(self, batch: Sequence[tuple[Row, str]]) -> Callable[[], None]:
+        def task() -> None:
+            for row, target in batch:
+                self._place(row, f"{self._data}/{row.root}/{row.path}", target)
+
+        return task
+
+    def _place(self, row: Row, source_path: str, target: str) -> None:
+        try:
+            source = os.open(source_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise DamagedEntryError(f"{row.path}: {error.strerror}") from error
+        try:
+            status = os.fstat(source)
+            if not self._state.trusts(status.st_uid):
+                raise stranger_error(Path(source_path), status.st_uid)
+            if status.st_size != row.size:
+                raise DamagedEntryError(f"{row.path} has {status.st_size} bytes, and should have {row.size}")
+            if self._link and (status.st_uid == self._euid or self._link == "symlink"):
+                if self._verify:
+                    _compare(row, copying.digest(source))
+                if self._link_file(source_path, target):
+                    return
+            self._write(row, source, target)
+        finally:
+            os.close(source)
+
+    def _link_file(self, source_path: str, target: str) -> bool:
+        if self._link == "symlink":
+            os.symlink(source_path, target)
+            return True
+        try:
+            os.link(source_path, target)
+        except OSError:  # another file system, or too many links: copy
+            return False
+        return True
+
+    def _write(self, row: Row, source: int, target_path: str) -> None:
+        target = os.open(target_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            if self._may_clone and row.size and copying.clone(source, target):
+                if self._verify:
+                    _compare(row, copying.digest(source))
+            elif row.size or not self._may_clone:
+                self._may_clone, self._copied = False, True
+                if self._clone_only:
+                    raise ActionError(
+                        f"'materialize: reflink' is not possible from {self._data} to {target_path}",
+                        hint="Both must lie on one btrfs or XFS file system; use 'materialize: auto'",
+                    )
+                os.lseek(source, 0, os.SEEK_SET)
+                _compare(row, copying.copy(source, target))
+            os.fchmod(target, row.mode)
+            os.utime(target, ns=(row.mtime_ns, row.mtime_ns))
+        finally:
+            os.close(target)
+
+    def _add_link(self, row: Row) -> None:
+        target = self._destination.stage_path(self._roots.absolute(row.root, row.path))
+        if row.kind == "l":
+            os.symlink(row.target, target)
+            return
+        root, _, path = row.target.partition("/")
+        original = self._destination.stage_path(self._roots.absolute(root, path))
+        try:
+            os.link(original, target, follow_symlinks=False)
+        except OSError as error:
+            raise DamagedEntryError(f"{row.path} is a link to {row.target}: {error.strerror}") from error
+
+
+def _compare(row: Row, found: tuple[int, str]) -> None:
+    size, sha256 = found
+    if size != row.size or sha256 != row.sha256:
+        raise DamagedEntryError(f"{row.path} has sha256 {sha256}, and should have {row.sha256}")

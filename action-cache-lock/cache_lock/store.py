@@ -1,0 +1,158 @@
+"""The store: entries that appear whole or not at all, found by scope and key, removed only when nobody uses them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from actionlib.errors import ActionError
+from actionlib.state import StateRoot
+
+from cache_lock.entries import Entry, entry_folder_name, read_entry
+from cache_lock.scopes import Scope
+from cache_lock.scratch import abandoned, remove_abandoned, scratch_folder
+
+SEPARATORS = "-/_."
+
+
+class Store:
+    """`store/v1` below the state root: `entries/REPOSITORY/REF/KEY`, `stage`, `trash`, `quarantine`."""
+
+    def __init__(self, state: StateRoot) -> None:
+        self.state = state
+        self.path = state.folder("store", "v1")
+
+    # --- finding -----------------------------------------------------------------------------------------
+
+    def candidates(self, scopes: Sequence[Scope], key: str, restore_keys: Sequence[str]) -> Iterator[Entry]:
+        """Entries that would do, best first: the exact key in each scope, then each prefix, newest first."""
+        for scope in scopes:
+            if entry := self.find(scope, key):
+                yield entry
+        for prefix in restore_keys:
+            for scope in scopes:
+                matching = [
+                    entry for entry in self.entries(scope) if prefix_matches(entry.record.key, prefix)
+                ]
+                yield from sorted(matching, key=lambda entry: entry.record.created, reverse=True)
+
+    def find(self, scope: Scope, key: str) -> Entry | None:
+        """The entry with exactly this key in this scope. Raises ActionError for a stranger's entry."""
+        entry = read_entry(self.entry_folder(scope, key))
+        if entry is None or entry.record.key != key:
+            return None
+        self._refuse_stranger(entry)
+        return entry
+
+    def entries(self, scope: Scope) -> list[Entry]:
+        """All entries of one scope whose owner is trusted."""
+        found = self._entries_in(self.path.joinpath("entries", *scope.folder_parts()))
+        return [entry for entry in found if self.state.trusts(entry.owner)]
+
+    def all_entries(self) -> list[Entry]:
+        """All entries of all scopes."""
+        root = self.path / "entries"
+        folders = sorted(root.glob("*/*")) if root.is_dir() else []
+        return [entry for folder in folders for entry in self._entries_in(folder)]
+
+    def entry_folder(self, scope: Scope, key: str) -> Path:
+        """Where the entry is, or would be."""
+        return self.path.joinpath("entries", *scope.folder_parts(), entry_folder_name(key))
+
+    def _entries_in(self, folder: Path) -> list[Entry]:
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return []
+        return [entry for entry in (read_entry(folder / name) for name in names) if entry]
+
+    def _refuse_stranger(self, entry: Entry) -> None:
+        if not self.state.trusts(entry.owner):
+            raise stranger_error(entry.folder, entry.owner)
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """A folder for a new entry, removed at the end unless `commit` has moved it."""
+        with scratch_folder(str(self.state.folder("store", "v1", "stage"))) as folder:
+            yield Path(folder)
+
+    def commit(self, stage: Path, scope: Scope, key: str) -> bool:
+        """Move a finished stage into its place; False when somebody else has saved the key meanwhile.
+
+        rename(2) never replaces a directory that is not empty, so that the first one wins, whole.
+        """
+        parent = self.state.folder("store", "v1", "entries", *scope.folder_parts())
+        if self.state.shared_by_group:
+            stage.chmod(0o2770)
+        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.rename(stage, parent / entry_folder_name(key))
+            os.fsync(descriptor)
+        except OSError:
+            if (parent / entry_folder_name(key)).is_dir():
+                return False
+            raise
+        finally:
+            os.close(descriptor)
+        return True
+
+    def remove(self, entry: Entry) -> bool:
+        """Remove an entry, unless somebody uses it."""
+        with entry.exclusively() as ours:
+            if not ours:
+                return False
+            trash = self.state.folder("store", "v1", "trash") / uuid.uuid4().hex
+            entry.folder.rename(trash)  # from here on nobody can find it half removed
+        shutil.rmtree(trash, ignore_errors=True)
+        return True
+
+    def quarantine(self, folder: Path) -> Path:
+        """Move a damaged entry out of everybody's way, and keep it for whoever wants to know why."""
+        target = (
+            self.state.folder("store", "v1", "quarantine") / f"{folder.name[:180]}~{uuid.uuid4().hex[:8]}"
+        )
+        with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+            folder.rename(target)
+        return target
+
+    def leftovers(self) -> list[Path]:
+        """Stages of killed jobs, and trash whose removal was interrupted."""
+        return [Path(path) for path in abandoned(str(self.path / "stage"))] + self._listing("trash")
+
+    def remove_leftover(self, path: Path) -> None:
+        """Remove what `leftovers` found."""
+        remove_abandoned(str(path))
+
+    def quarantined(self) -> list[Path]:
+        """Damaged entries that were moved away."""
+        return self._listing("quarantine")
+
+    def _listing(self, name: str) -> list[Path]:
+        folder = self.path / name
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def stranger_error(path: Path, owner: int) -> ActionError:
+    """Something in the store belongs to a uid that is not trusted."""
+    return ActionError(
+        f"{path} belongs to uid {owner}, which is not trusted",
+        hint="If that user is one of your runners, add the uid to COLDVOX_ACTIONS_TRUSTED_UIDS; "
+        "otherwise remove the entry and look for who wrote it",
+    )
+
+
+def prefix_matches(key: str, prefix: str) -> bool:
+    """Whether a restore-key names the key: up to a separator, or to the end.
+
+    `vosk-model` does not match `vosk-models-2`, as a bare prefix would (actions/cache#1433).
+    """
+    if not key.startswith(prefix):
+        return False
+    return len(key) == len(prefix) or prefix[-1:] in SEPARATORS or key[len(prefix)] in SEPARATORS

@@ -1,0 +1,1 @@
+"""The library that all actions share: inputs, outputs, jobs, supervision, locking and state."""

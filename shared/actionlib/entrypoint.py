@@ -1,0 +1,104 @@
+"""From a process's environment to an exit code: the one edge that all actions share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from actionlib.errors import ActionError
+from actionlib.inputs import ActionSpec, Inputs, load_action, parse_json
+from actionlib.outputs import Outputs
+from actionlib.summary import Summary
+
+EXIT_USER_ERROR = 1
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that an action may know of the outside: its inputs, the environment and where to write."""
+
+    inputs: Inputs
+    environ: Mapping[str, str]
+    action_path: Path
+    out: Outputs
+    summary: Summary = field(default_factory=Summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an action hands back: values for declared outputs and the step's exit code."""
+
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """The runner, or a person, asked us to stop."""
+
+
+Action = Callable[[Context], Result]
+
+
+def run_action(action_path: Path, action: Action) -> int:
+    """Run `action` with the inputs in INPUTS. INPUTS may hold a token: it leaves the environment first."""
+    given = os.environ.pop("INPUTS", "{}")
+    return run_with(action_path, action, given=lambda: parse_json(given), environ=dict(os.environ))
+
+
+def run_with(
+    action_path: Path,
+    action: Action,
+    *,
+    given: Callable[[], Mapping[str, str]],
+    environ: Mapping[str, str],
+) -> int:
+    """Run `action` and turn whatever happens into outputs, annotations and an exit code."""
+    out = Outputs(environ)
+    # The runner sends SIGINT, and SIGTERM 7.5 s later (ProcessInvoker.cs): both unwind the stack, so that
+    # every resource is given back.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    spec = load_action(action_path)
+    summary = Summary()
+    try:
+        context = Context(Inputs(spec, given()), environ, action_path, out, summary)
+        result = action(context)
+        _hand_out(result, spec, out)
+        exit_code = result.exit_code
+    except ActionError as error:
+        out.error(str(error), title=spec.name)
+        exit_code = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        out.say("Interrupted; everything that this step held has been given back.")
+        exit_code = EXIT_INTERRUPTED
+    except Exception:
+        with out.group("Traceback"):
+            out.quote(traceback.format_exc())
+        out.error(
+            "this is a bug in the action, not in your workflow; please report it with the traceback above",
+            title=spec.name,
+        )
+        exit_code = EXIT_BUG
+    summary.write(environ)
+    sys.stdout.flush()
+    return exit_code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _hand_out(result: Result, spec: ActionSpec, out: Outputs) -> None:
+    undeclared = set(result.outputs) - set(spec.outputs)
+    if undeclared:
+        raise AssertionError(f"outputs that action.yml does not declare: {sorted(undeclared)}")
+    for name, value in result.outputs.items():
+        out.set_output(name, value)

@@ -1,0 +1,85 @@
+"""What an action hands to the workflow: outputs, environment, annotations, log groups.
+
+All of it goes through actions_toolkit's `file_command` and `command` modules, which import in a few
+milliseconds (its `core` module costs about 100 ms, because it imports requests).
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from actions_toolkit.command import issue, issue_command
+from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
+
+
+class Outputs:
+    """The runner's side of a step. Away from a runner (at the prompt) the same things are shown for people."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._files = {kind for kind in ("OUTPUT", "ENV", "PATH") if environ.get(f"GITHUB_{kind}")}
+        self._on_runner = environ.get("GITHUB_ACTIONS") == "true"
+
+    def set_output(self, name: str, value: str) -> None:
+        """Set one output of the step."""
+        if "OUTPUT" in self._files:
+            issue_file_command("OUTPUT", prepare_key_value_message(name, value))
+        elif value:
+            self.say(f"{name}: {value}")
+
+    def export_variable(self, name: str, value: str) -> None:
+        """Set a variable in the environment of the job's later steps."""
+        if "ENV" in self._files:
+            issue_file_command("ENV", prepare_key_value_message(name, value))
+        else:
+            self.say(f"export {name}={value}")
+
+    def say(self, text: str) -> None:
+        """One line in the log, flushed: people watch it live."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def error(self, message: str, *, title: str = "") -> None:
+        """An error annotation; at the prompt a line on standard error."""
+        self._annotate("error", message, title)
+
+    def warning(self, message: str, *, title: str = "") -> None:
+        """A warning annotation; at the prompt a line on standard error."""
+        self._annotate("warning", message, title)
+
+    def notice(self, message: str, *, title: str = "") -> None:
+        """A notice annotation; at the prompt a line on standard error."""
+        self._annotate("notice", message, title)
+
+    def _annotate(self, level: str, message: str, title: str) -> None:
+        if self._on_runner:
+            issue_command(level, {"title": title} if title else {}, message)
+            sys.stdout.flush()
+        else:
+            sys.stderr.write(f"{level}: {message}\n")
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what is written inside into one group of the log."""
+        if self._on_runner:
+            issue("group", title)
+        else:
+            self.say(title)
+        try:
+            yield
+        finally:
+            if self._on_runner:
+                issue("endgroup")
+                sys.stdout.flush()
+
+    def quote(self, text: str) -> None:
+        """Write text that comes from elsewhere, so that no line of it can act as a workflow command."""
+        if not self._on_runner:
+            self.say(text)
+            return
+        token = uuid.uuid4().hex
+        issue("stop-commands", token)
+        self.say(text)
+        issue(token)

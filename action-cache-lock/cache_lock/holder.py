@@ -23,7 +23,8 @@ def hold(order: dict[str, Any]) -> None:
     """Hold the lock that `order` (see HeldLocks.keep) describes."""
     record_path = Path(order["record"])
     lease = FileLease(path=Path(order["ticket"]), descriptor=order["descriptor"], token=order["token"])
-    os.set_inheritable(lease.fileno(), False)
+    os.set_inheritable(lease.fileno(), False)  # noqa: FBT003  (os takes no keyword here)
+    lease.adopt()
     wake_reader, wake_writer = os.pipe()
     for end in (wake_reader, wake_writer):
         os.set_blocking(end, False)

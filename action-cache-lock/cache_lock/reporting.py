@@ -62,8 +62,8 @@ def explain_miss(key: str, entries: Sequence[Entry]) -> str:
     best: tuple[int, str] | None = None
     for entry in entries:
         common = 0
-        for ours, theirs in zip(_segments(key), _segments(entry.record.key), strict=False):
-            if ours != theirs:
+        for our, their in zip(_segments(key), _segments(entry.record.key), strict=False):
+            if our != their:
                 break
             common += 1
         if best is None or common > best[0]:

@@ -15,35 +15,11 @@ from actionlib.jobs import in_container
 SYSTEM_ROOT = Path("/var/lib/coldvox-actions")
 
 # flock is emulated or not shared between clients on these (flock(2), NOTES), so locks would not exclude.
-NETWORK_FILE_SYSTEMS = frozenset(
-    {
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.ceph",
-        "fuse.glusterfs",
-        "fuse.gcsfuse",
-        "fuse.rclone",
-        "fuse.s3fs",
-        "fuse.sshfs",
-        "gfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "smb3",
-        "smbfs",
-        "virtiofs",
-    }
-)
+_NETWORK = """
+    9p afs beegfs ceph cifs coda fuse.ceph fuse.glusterfs fuse.gcsfuse fuse.rclone fuse.s3fs fuse.sshfs gfs gfs2
+    glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs smb3 smbfs virtiofs
+"""
+NETWORK_FILE_SYSTEMS = frozenset(_NETWORK.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def test_the_action_gets_its_inputs_and_nothing_of_ours(warm: House) -> None:
     assert hello["arguments"] == []
 
 
-@pytest.mark.parametrize("layout", ["_actions/OWNER/REPO/v1", "work dir/with spaces/ünïcode", "__w/repo/repo/."])
+@pytest.mark.parametrize(
+    "layout", ["_actions/OWNER/REPO/v1", "work dir/with spaces/ünïcode", "__w/repo/repo/."]
+)
 def test_every_checkout_layout_works(warm: House, tmp_path: Path, layout: str) -> None:
     house = make_house(tmp_path / layout, warm.base, uv_cache=warm.uv_cache)
     outcome = house.start(GITHUB_ACTION_PATH=f"{house.root}/./action-hello/")
@@ -77,7 +79,11 @@ def hostile(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_nothing_in_the_workspace_takes_part(warm: House, hostile: Path) -> None:
-    paths = {"PYTHONPATH": str(hostile), "PYTHONSTARTUP": str(hostile / "json.py"), "PYTHONHOME": str(hostile)}
+    paths = {
+        "PYTHONPATH": str(hostile),
+        "PYTHONSTARTUP": str(hostile / "json.py"),
+        "PYTHONHOME": str(hostile),
+    }
     outcome = warm.start(cwd=hostile, **paths)
     assert outcome.code == 0, outcome.output
     assert outcome.hello["path"] == [str(warm.root / "shared"), str(warm.action)]
@@ -97,7 +103,10 @@ def test_nothing_in_the_workspace_takes_part_in_a_build(warm: House, hostile: Pa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_reach_the_action_itself(warm: House, tmp_path: Path, number: signal.Signals) -> None:
     house = make_house(
-        tmp_path / "repository", warm.base, uv_cache=warm.uv_cache, hello=WAIT_FOR_SIGNAL.replace("100", "100.5")
+        tmp_path / "repository",
+        warm.base,
+        uv_cache=warm.uv_cache,
+        hello=WAIT_FOR_SIGNAL.replace("100", "100.5"),
     )
     process = house.begin()
     assert process.stdout is not None
@@ -118,7 +127,11 @@ def test_an_actions_exit_code_is_the_steps(house: House) -> None:
 def test_a_wrong_action_path_is_a_clear_error(warm: House, given: str | None) -> None:
     shared = warm.root / "shared" / "launch.sh"
     done = subprocess.run(
-        ["sh", str(shared)], env=warm.environ(GITHUB_ACTION_PATH=given), cwd="/", capture_output=True, text=True
+        ["sh", str(shared)],
+        env=warm.environ(GITHUB_ACTION_PATH=given),
+        cwd="/",
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert done.stdout.startswith("::error")
@@ -153,7 +166,9 @@ def test_a_package_that_nobody_locked_is_reported_once_and_not_built_for(house: 
     assert "ModuleNotFoundError: No module named 'no_such_package'" in outcome.output
 
 
-@pytest.mark.parametrize("statement", ["import hello.missing", "from actionlib import missing", "import json.missing"])
+@pytest.mark.parametrize(
+    "statement", ["import hello.missing", "from actionlib import missing", "import json.missing"]
+)
 def test_a_missing_module_of_ours_is_no_reason_to_check_the_environment(house: House, statement: str) -> None:
     (house.action / "hello" / "__main__.py").write_text(f"{statement}\n")
     outcome = house.start()

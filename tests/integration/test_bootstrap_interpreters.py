@@ -64,7 +64,9 @@ def test_a_python_that_is_too_old_says_so_itself(house: House, version: str) -> 
 def test_a_newer_python_further_down_path_is_found(house: House, version: str, name: str) -> None:
     broken = "#!/bin/sh\necho 'shim: not active' >&2\nexit 127\n"
     lying = "#!/bin/sh\nexit 0\n"
-    old = house.folder_on_path("old", python3=python(version), python3_14=broken, python3_13=lying, sh=Path("/bin/sh"))
+    old = house.folder_on_path(
+        "old", python3=python(version), python3_14=broken, python3_13=lying, sh=Path("/bin/sh")
+    )
     new = house.folder_on_path("new", **{name: PYTHON}, uv=find_uv())
     process = house.begin(PATH=f"{old}::{house.base / 'absent'}:{new}")
     output, _ = process.communicate(timeout=100)

@@ -17,7 +17,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 HANGING_UV = """#!/bin/sh
 {uv} "$@" || exit
 echo $$ > {mark}
-exec sleep 1000
+while [ -e {mark} ]; do sleep 0.02; done
 """
 
 
@@ -41,7 +41,7 @@ def with_uv_script(house: House, script: str) -> str:
 
 
 def hang(house: House) -> tuple[subprocess.Popen[str], int]:
-    """A start whose uv has installed the packages and hangs; returns it and the installer's pid."""
+    """A start whose uv has installed the packages and hangs while a mark lies there; returns it and the installer's pid."""
     mark = house.base / "installed"
     mark.unlink(missing_ok=True)
     script = HANGING_UV.format(uv=find_uv(), mark=f"'{mark}'")
@@ -66,12 +66,12 @@ def test_jobs_that_start_at_once_on_a_cold_tool_cache_build_once(house: House) -
 
 
 def test_who_waits_is_told_for_whom_and_then_goes_on(house: House) -> None:
-    process, installer = hang(house)
+    process, _ = hang(house)
     waiting = house.begin(RUNNER_NAME="second")
     assert waiting.stdout is not None
     line = waiting.stdout.readline()
     assert f"Waiting for process {process.pid} of " in line
-    os.kill(installer, signal.SIGTERM)  # this build fails now, and pip is asked
+    (house.base / "installed").unlink()
     assert finish(process).code == 0
     outcome = finish(waiting)
     assert (outcome.code, outcome.builds) == (0, 0)
@@ -98,7 +98,7 @@ def test_builds_that_are_killed_at_any_moment_do_no_harm(house: House) -> None:
         finish(process)
         outcome = house.start()
         assert outcome.code == 0, outcome.output
-        assert "damaged" not in outcome.output
+        assert "is damaged (" not in outcome.output
         assert not house.leftovers()
 
 
@@ -144,7 +144,9 @@ def test_a_warm_start_needs_no_network_and_no_installer(house: House) -> None:
 def test_uvs_own_cache_is_enough_without_a_network(house: House) -> None:
     assert house.start().builds == 1
     shutil.rmtree(house.environments)
-    outcome = house.start(**house.offline(UV_CACHE_DIR=str(house.uv_cache), UV_INDEX_URL=None, UV_DEFAULT_INDEX=None))
+    outcome = house.start(
+        **house.offline(UV_CACHE_DIR=str(house.uv_cache), UV_INDEX_URL=None, UV_DEFAULT_INDEX=None)
+    )
     assert (outcome.code, outcome.builds) == (0, 1)
 
 
@@ -155,7 +157,9 @@ def test_pip_builds_an_environment_where_uv_is_absent(house: House) -> None:
     assert house.start().builds == 0
 
 
-@pytest.mark.parametrize("script", ["#!/bin/sh\necho 'shim: uv is not active' >&2; exit 127\n", "#!/nowhere\n"])
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\necho 'shim: uv is not active' >&2; exit 127\n", "#!/nowhere\n"]
+)
 def test_a_uv_that_does_not_work_gives_way_to_pip(house: House, script: str) -> None:
     outcome = house.start(PATH=with_uv_script(house, script))
     assert outcome.code == 0, outcome.output

@@ -160,18 +160,25 @@ def test_the_bundled_wheel_is_used_where_pip_is_not_installed(
 
 def test_the_newest_of_several_wheels_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(site, "getsitepackages", lambda: [])
-    names = ["/w/pip-9.0.1-py2.py3-none-any.whl", "/w/pip-24.2-py3-none-any.whl", "/w/pip-23.10-py3-none-any.whl"]
+    names = [
+        "/w/pip-9.0.1-py2.py3-none-any.whl",
+        "/w/pip-24.2-py3-none-any.whl",
+        "/w/pip-23.10-py3-none-any.whl",
+    ]
     monkeypatch.setattr(glob, "glob", lambda _pattern: names)
     assert find(tmp_path, {}) == "/w/pip-24.2-py3-none-any.whl/pip"
 
 
-@pytest.mark.parametrize("name", ["INPUTS", "PYTHONPATH", "PIP_TARGET", "PIP_USER", "UV_CONSTRAINT", "UV_PYTHON"])
+@pytest.mark.parametrize(
+    "name", ["INPUTS", "PYTHONPATH", "PIP_TARGET", "PIP_USER", "UV_CONSTRAINT", "UV_PYTHON"]
+)
 def test_installers_are_not_led_astray(name: str) -> None:
     assert child_environment({name: "x", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 
 @pytest.mark.parametrize(
-    "name", ["PIP_INDEX_URL", "PIP_CERT", "UV_INDEX_CORP_PASSWORD", "UV_CACHE_DIR", "HTTPS_PROXY", "SSL_CERT_FILE"]
+    "name",
+    ["PIP_INDEX_URL", "PIP_CERT", "UV_INDEX_CORP_PASSWORD", "UV_CACHE_DIR", "HTTPS_PROXY", "SSL_CERT_FILE"],
 )
 def test_installers_keep_what_says_where_packages_come_from(name: str) -> None:
     assert child_environment({name: "x"}) == {name: "x"}

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import json
 import os
 import re
 import select
@@ -52,6 +53,13 @@ class FileLease:
             )
         except FileNotFoundError:
             return False
+
+    def adopt(self) -> None:
+        """Write into the ticket that this process holds the lock now, which it inherited."""
+        descriptor = self.fileno()
+        fields = json.loads(os.pread(descriptor, 1 << 20, 0))
+        content = json.dumps(fields | {"pid": os.getpid()}).encode()
+        os.pwrite(descriptor, content.ljust(os.fstat(descriptor).st_size), 0)
 
     def release(self) -> None:
         """Remove the ticket, then let go: the next one in the queue wakes up."""

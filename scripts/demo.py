@@ -29,6 +29,7 @@ WORKFLOW = "examples/workflows/cache-lock.yml"
 RUN_LIMIT_SECONDS = 20 * 60
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", "build", "target", "__pycache__", ".*_cache")
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_yellow")
+BUILD_NOTE = re.compile(r"The build was: (\S+)\. Crates compiled after it: (\d+)")
 EMPTY_ACTION = (
     "name: stub\ndescription: Stands for an action that no step calls.\nruns: {using: composite, steps: []}\n"
 )
@@ -36,12 +37,13 @@ EMPTY_ACTION = (
 
 @dataclass(slots=True)
 class Run:
-    """What one run of the workflow took: seconds in all, and seconds of each job's steps."""
+    """What one run of the workflow took: seconds in all, seconds of each job's steps, and what was built."""
 
     exit_code: int = -1
     seconds: float = 0.0
     jobs: dict[str, float] = field(default_factory=dict)
-    notes: dict[str, list[str]] = field(default_factory=dict)
+    builds: list[str] = field(default_factory=list)
+    crates_built_again: int = 0
 
 
 class Progress:
@@ -56,6 +58,9 @@ class Progress:
         job = job_name(event)
         message = str(event.get("msg", "")).rstrip()
         if event.get("raw_output"):
+            if note := BUILD_NOTE.search(message):
+                run.builds.append(note[1])
+                run.crates_built_again += int(note[2])
             if message and not message.startswith("::"):
                 self._line(job, f"  {message}", style="dim")
             return
@@ -63,7 +68,7 @@ class Progress:
             self._line(job, message, style="red")
         if event.get("stage") != "Main" or len(event.get("stepID", ())) != 1:
             return
-        step = str(event.get("step", ""))
+        step = re.sub(r"@[0-9a-f]{40}$", "", str(event.get("step", "")))
         if message.startswith("⭐"):
             self._line(job, f"▶ {step}")
         elif result := event.get("stepResult"):
@@ -153,19 +158,31 @@ def run_act(
 
 def comparison(cold: Run, warm: Run) -> Table:
     """Seconds of both runs, job by job."""
-    table = Table(title="What the store saved (seconds of each job's steps)", title_justify="left")
+    table = Table(title="What the store saved (of each job: seconds of its steps)", title_justify="left")
     for title in ("job", "empty store", "filled store"):
         table.add_column(title, justify="left" if title == "job" else "right")
     for job, seconds in cold.jobs.items():
         table.add_row(job, f"{seconds:.1f}", f"{warm.jobs.get(job, 0.0):.1f}")
     table.add_section()
     table.add_row("the whole run, as act took it", f"{cold.seconds:.1f}", f"{warm.seconds:.1f}")
+    table.add_section()
+    for title, values in (
+        ("jobs that needed the build", [len(run.builds) for run in (cold, warm)]),
+        (
+            "times that it was built",
+            [sum(one.startswith("ran") for one in run.builds) for run in (cold, warm)],
+        ),
+        ("crates compiled after a restore", [run.crates_built_again for run in (cold, warm)]),
+    ):
+        table.add_row(title, *map(str, values))
     return table
 
 
 def environment(given: Mapping[str, str], build: Path) -> dict[str, str]:
     """The jobs' environment: state and act's caches in build/, the packages' caches where they always are."""
     caches = Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME") or Path.home()) / ".cache")
+    # The user's own setting would put the build where the workflow does not look for it.
+    given = {name: value for name, value in given.items() if name != "CARGO_TARGET_DIR"}
     return {
         "UV_CACHE_DIR": str(caches / "uv"),
         "PIP_CACHE_DIR": str(caches / "pip"),
@@ -177,7 +194,7 @@ def environment(given: Mapping[str, str], build: Path) -> dict[str, str]:
 
 def main() -> int:
     """Returns the exit code: 1 when a run failed."""
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     build, place = ROOT / "build", ROOT / "build/demo"
     shutil.rmtree(place, ignore_errors=True)
     (place / "repository").parent.mkdir(parents=True)

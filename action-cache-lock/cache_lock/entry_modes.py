@@ -20,7 +20,7 @@ from cache_lock.inputs import Settings
 from cache_lock.lock_modes import open_locks, run_in_workspace, script_result
 from cache_lock.paths import PathSet, Roots
 from cache_lock.placing import empty
-from cache_lock.reporting import explain_miss, owner_labels, waiting_line, write_json
+from cache_lock.reporting import explain_miss, owner_labels, waiting_line
 from cache_lock.scopes import Scope, scopes_for
 from cache_lock.source_mtimes import restore_sources
 from cache_lock.store import Store
@@ -40,7 +40,7 @@ def restore(context: Context, settings: Settings) -> Result:
             + (f" or {len(settings.restore_keys)} restore-keys" if settings.restore_keys else "")
             + ", and 'fail-on-cache-miss' is true"
         )
-    return Result(work.outputs(), exit_code=1 if failed else 0)
+    return Result(work.outputs(), exit_code=1 if failed else 0, facts=work.facts)
 
 
 def save(context: Context, settings: Settings) -> Result:
@@ -53,10 +53,10 @@ def save(context: Context, settings: Settings) -> Result:
         )
         if not found:
             context.out.say("\n".join(item.path for item in work.paths.walk(_ignore) if item.kind != "d"))
-        return Result(work.outputs())
+        return Result(work.outputs(), facts=work.facts)
     work.save()
     work.report("Cache save")
-    return Result(work.outputs())
+    return Result(work.outputs(), facts=work.facts)
 
 
 def populate(context: Context, settings: Settings) -> Result:
@@ -89,8 +89,8 @@ def populate(context: Context, settings: Settings) -> Result:
         work.facts |= {"command": f"exit code {done.script.exit_code}, {duration(done.script.seconds)}"}
     work.report("Cache populate")
     if done.script is None:
-        return Result(work.outputs() | outputs)
-    return script_result(done.script, work.outputs() | outputs)
+        return Result(work.outputs() | outputs, facts=work.facts)
+    return script_result(done.script, work.outputs() | outputs, work.facts)
 
 
 def _ignore(_error: OSError) -> None:
@@ -117,7 +117,7 @@ class _Work:
         paths = PathSet(settings.path, roots)
         scopes = scopes_for(context.environ, share=settings.share, workspace=Path(roots.workspace))
         state = open_state(context.environ)
-        return cls(context, settings, state, Store(state), scopes, paths, {})
+        return cls(context, settings, state, Store(state), scopes, paths, {"key": settings.key})
 
     # --- restoring -----------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class _Work:
         for entry in self.store.candidates(self.scopes, self.settings.key, restore_keys):
             with entry.in_use() as ours:
                 if ours and self._restore_one(entry):
-                    self.matched = entry.record.key
+                    self.matched = self.facts["matched-key"] = entry.record.key
                     return True
         return False
 
@@ -236,22 +236,19 @@ class _Work:
 
     def outputs(self) -> dict[str, str]:
         """The outputs that restore, save and populate share."""
-        facts: dict[str, object] = {"key": self.settings.key, "matched-key": self.matched} | self.facts
         return {
             "key": self.settings.key,
             "cache-hit": "true" if self.matched == self.settings.key else "false",
             "cache-primary-key": self.settings.key,
             "cache-matched-key": self.matched,
-            "json-file": write_json(self.context.environ, facts),
         }
 
     def report(self, heading: str) -> None:
         """One table in the summary, one line a fact in the log."""
-        facts = {"key": code(self.settings.key)}
-        if self.matched and self.matched != self.settings.key:
-            facts["found instead"] = code(self.matched)
-        facts |= {name: str(value) for name, value in self.facts.items()}
-        for name, value in facts.items():
-            self.context.out.say(f"{name}: {value.strip('`')}")
+        for name, value in self.facts.items():
+            self.context.out.say(f"{name}: {value}")
+        keys = ("key", "matched-key")
         self.context.summary.heading(heading)
-        self.context.summary.facts(facts)
+        self.context.summary.facts(
+            {name: code(value) if name in keys else str(value) for name, value in self.facts.items()}
+        )

@@ -8,7 +8,6 @@ from actionlib.summary import code
 from cache_lock.inputs import Settings
 from cache_lock.keys import build_key
 from cache_lock.paths import Roots
-from cache_lock.reporting import write_json
 
 
 def build(context: Context, settings: Settings) -> Result:
@@ -29,6 +28,6 @@ def build(context: Context, settings: Settings) -> Result:
         {
             "key": built.key,
             "restore-keys": "\n".join(built.restore_keys),
-            "json-file": write_json(context.environ, facts),
-        }
+        },
+        facts=facts,
     )

@@ -18,7 +18,7 @@ from actionlib.summary import code, duration
 from cache_lock.held_locks import AcquireRequest, HeldLocks
 from cache_lock.inputs import Settings
 from cache_lock.paths import Roots
-from cache_lock.reporting import owner_labels, waiting_line, write_json
+from cache_lock.reporting import owner_labels, waiting_line
 
 
 def open_locks(state: StateRoot) -> FileLocks:
@@ -45,7 +45,7 @@ def acquire(context: Context, settings: Settings) -> Result:
             return _run_locked(context, settings, lease)
         held.keep(lease, request, action_path=context.action_path, environ=context.environ)
     _report(context, settings, lease, "held until `release` or the end of the job")
-    return Result(_outputs(context, settings, lease))
+    return Result(_outputs(lease), facts=_facts(settings, lease))
 
 
 def _run_locked(context: Context, settings: Settings, lease: FileLease) -> Result:
@@ -61,16 +61,15 @@ def _run_locked(context: Context, settings: Settings, lease: FileLease) -> Resul
             f"'{settings.lock_name}'"
         )
     _report(context, settings, lease, f"held for {duration(result.seconds)}, exit code {result.exit_code}")
-    return script_result(result, _outputs(context, settings, lease))
+    return script_result(result, _outputs(lease), _facts(settings, lease))
 
 
-def _outputs(context: Context, settings: Settings, lease: FileLease) -> dict[str, str]:
-    facts = {"lock": settings.lock_name, "token": lease.token, "waited-seconds": lease.waited_seconds}
-    return {
-        "lock-token": lease.token,
-        "waited-seconds": f"{lease.waited_seconds:.3f}",
-        "json-file": write_json(context.environ, facts),
-    }
+def _outputs(lease: FileLease) -> dict[str, str]:
+    return {"lock-token": lease.token, "waited-seconds": f"{lease.waited_seconds:.3f}"}
+
+
+def _facts(settings: Settings, lease: FileLease) -> dict[str, object]:
+    return {"lock": settings.lock_name, "token": lease.token, "waited-seconds": lease.waited_seconds}
 
 
 def _report(context: Context, settings: Settings, lease: FileLease, what: str) -> None:
@@ -88,7 +87,7 @@ def release(context: Context, settings: Settings) -> Result:
     context.summary.heading(f"Lock {code(records[0].name)}")
     context.summary.facts({"lock": "released"})
     facts = {"lock": records[0].name, "released": [record.token for record in records]}
-    return Result({"json-file": write_json(context.environ, facts)})
+    return Result(facts=facts)
 
 
 def run_in_workspace(context: Context, script: str, *, timeout_seconds: float | None = None) -> ScriptResult:
@@ -103,8 +102,8 @@ def run_in_workspace(context: Context, script: str, *, timeout_seconds: float | 
     )
 
 
-def script_result(result: ScriptResult, outputs: dict[str, str]) -> Result:
+def script_result(result: ScriptResult, outputs: dict[str, str], facts: dict[str, object]) -> Result:
     """The step ends with its command's own code; 130 when it was interrupted."""
     exit_code = EXIT_INTERRUPTED if result.interrupted_by else result.exit_code
-    facts = {"exit-code": str(result.exit_code), "run-outputs": json.dumps(result.outputs)}
-    return Result(outputs | facts, exit_code)
+    ran = {"exit-code": str(result.exit_code), "run-outputs": json.dumps(result.outputs)}
+    return Result(outputs | ran, exit_code, facts | {"exit-code": result.exit_code})

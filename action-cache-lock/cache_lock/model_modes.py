@@ -17,7 +17,7 @@ from cache_lock.lock_modes import open_locks
 from cache_lock.models import Model, Stamps, Verdict
 from cache_lock.paths import Roots
 from cache_lock.pruning import GIB
-from cache_lock.reporting import owner_labels, waiting_line, write_json
+from cache_lock.reporting import owner_labels, waiting_line
 
 DEFAULT_LIMIT_GIB = 20.0
 
@@ -40,10 +40,9 @@ def verify(context: Context, settings: Settings) -> Result:
         )
     problems = [_problem(verdict, settings) for verdict in verdicts if not _is_good(verdict)]
     _report(context, verdicts)
-    outputs = {"json-file": write_json(context.environ, {"models": [_facts(one) for one in verdicts]})}
     for problem in problems:
         context.out.error(problem)
-    return Result(outputs, exit_code=1 if problems else 0)
+    return Result(exit_code=1 if problems else 0, facts={"models": [_facts(one) for one in verdicts]})
 
 
 def _read_manifest(manifest: str, roots: Roots) -> list[Model]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,16 +15,6 @@ from cache_lock.pruning import Removal
 from cache_lock.scopes import Scope
 
 ROWS_IN_SUMMARY = 50
-
-
-def write_json(environ: Mapping[str, str], facts: Mapping[str, Any]) -> str:
-    """Everything that the summary shows, as a file below RUNNER_TEMP; returns its path."""
-    folder = environ.get("RUNNER_TEMP") or tempfile.gettempdir()
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, prefix="cache-lock-", suffix=".json", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(facts, file, indent=1)
-    return file.name
 
 
 def owner_labels(environ: Mapping[str, str]) -> dict[str, str]:

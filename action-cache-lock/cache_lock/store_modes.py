@@ -15,7 +15,6 @@ from cache_lock.reporting import (
     lock_facts,
     locks_table,
     removals_table,
-    write_json,
 )
 from cache_lock.store import Store
 
@@ -46,7 +45,7 @@ def status(context: Context, settings: Settings) -> Result:
         "leftovers": len(leftovers),
         "quarantined": [path.name for path in quarantined],
     }
-    return Result({"json-file": write_json(context.environ, facts)})
+    return Result(facts=facts)
 
 
 def prune(context: Context, settings: Settings) -> Result:
@@ -81,4 +80,4 @@ def prune(context: Context, settings: Settings) -> Result:
             for one in removals
         ],
     }
-    return Result({"json-file": write_json(context.environ, facts)})
+    return Result(facts=facts)

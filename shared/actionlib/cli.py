@@ -28,9 +28,13 @@ def main(argv: list[str], *, root: Path, environ: Mapping[str, str]) -> int:
             text = one.description.replace("%", "%%")
             default = f" (default: {one.default})".replace("%", "%%") if one.default else ""
             command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=text + default)
+        command.add_argument(
+            "--json", action="store_true", help="write the result as JSON to standard output"
+        )
     values = vars(parser.parse_args(argv))
+    show_json = values.pop("json")
     folder = actions[values.pop("action")]
     given = {name: value for name, value in values.items() if value is not None}
     sys.path.insert(0, str(folder))
     package = importlib.import_module(f"{folder.name.removeprefix(PREFIX).replace('-', '_')}.modes")
-    return run_with(folder, package.run, given=lambda: given, environ=environ)
+    return run_with(folder, package.run, given=lambda: given, environ=environ, show_json=show_json)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from actionlib.errors import ActionError
 from actionlib.inputs import ActionSpec, Inputs, load_action, parse_json
@@ -34,10 +37,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an action hands back: values for declared outputs and the step's exit code."""
+    """What an action hands back: values for declared outputs, the step's exit code, and the facts as JSON."""
 
     outputs: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -59,9 +63,14 @@ def run_with(
     *,
     given: Callable[[], Mapping[str, str]],
     environ: Mapping[str, str],
+    show_json: bool = False,
 ) -> int:
-    """Run `action` and turn whatever happens into outputs, annotations and an exit code."""
-    out = Outputs(environ)
+    """Run `action` and turn whatever happens into outputs, annotations and an exit code.
+
+    On a runner the facts become a file below RUNNER_TEMP, named by the output `json-file`. With `show_json`
+    (at the prompt) they are all that standard output gets.
+    """
+    out = Outputs(environ, quiet=show_json)
     # The runner sends SIGINT, and SIGTERM 7.5 s later (ProcessInvoker.cs): both unwind the stack, so that
     # every resource is given back.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,7 +80,9 @@ def run_with(
     try:
         context = Context(Inputs(spec, given()), environ, action_path, out, summary)
         result = action(context)
-        _hand_out(result, spec, out)
+        _hand_out(result, spec, out, environ)
+        if show_json:
+            sys.stdout.write(json.dumps(result.facts, indent=1) + "\n")
         exit_code = result.exit_code
     except ActionError as error:
         out.error(str(error), title=spec.name)
@@ -96,9 +107,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted
 
 
-def _hand_out(result: Result, spec: ActionSpec, out: Outputs) -> None:
+def _hand_out(result: Result, spec: ActionSpec, out: Outputs, environ: Mapping[str, str]) -> None:
     undeclared = set(result.outputs) - set(spec.outputs)
     if undeclared:
         raise AssertionError(f"outputs that action.yml does not declare: {sorted(undeclared)}")
     for name, value in result.outputs.items():
         out.set_output(name, value)
+    folder = environ.get("RUNNER_TEMP")
+    if folder and "json-file" in spec.outputs:
+        handle, path = tempfile.mkstemp(dir=folder, prefix="result-", suffix=".json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(result.facts, file, indent=1)
+        out.set_output("json-file", path)

@@ -18,8 +18,10 @@ from actions_toolkit.file_command import issue_file_command, prepare_key_value_m
 class Outputs:
     """The runner's side of a step. Away from a runner (at the prompt) the same things are shown for people."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, quiet: bool = False) -> None:
+        """`quiet` keeps what is meant for people away from standard output (at the prompt only)."""
         self._files = {kind for kind in ("OUTPUT", "ENV", "PATH") if environ.get(f"GITHUB_{kind}")}
+        self._log = sys.stderr if quiet else sys.stdout
         self._on_runner = environ.get("GITHUB_ACTIONS") == "true"
 
     def set_output(self, name: str, value: str) -> None:
@@ -38,8 +40,8 @@ class Outputs:
 
     def say(self, text: str) -> None:
         """One line in the log, flushed: people watch it live."""
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        self._log.write(f"{text}\n")
+        self._log.flush()
 
     def error(self, message: str, *, title: str = "") -> None:
         """An error annotation; at the prompt a line on standard error."""

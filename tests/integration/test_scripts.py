@@ -311,7 +311,7 @@ def test_on_sigterm_everything_is_ended(place):
 
 
 def test_a_script_that_ignores_sigint_still_gets_sigterm(place):
-    entry = place.entry("trap 'touch interrupted' INT; touch up; while :; do sleep 0.05; done")
+    entry = place.entry("trap 'touch interrupted' INT; touch up; while :; do sleep 0.05 || true; done")
     poll_until(place.exists("up"))
     entry.send_signal(signal.SIGINT)
     poll_until(place.exists("interrupted"))

@@ -106,4 +106,5 @@ def script_result(result: ScriptResult, outputs: dict[str, str], facts: dict[str
     """The step ends with its command's own code; 130 when it was interrupted."""
     exit_code = EXIT_INTERRUPTED if result.interrupted_by else result.exit_code
     ran = {"exit-code": str(result.exit_code), "run-outputs": json.dumps(result.outputs)}
-    return Result(outputs | ran, exit_code, facts | {"exit-code": result.exit_code})
+    more = {"exit-code": result.exit_code, "run-outputs": result.outputs}
+    return Result(outputs | ran, exit_code, facts | more)

@@ -48,7 +48,7 @@ NETWORK = (
     "Check the network: HTTPS_PROXY, the index (PIP_INDEX_URL, UV_INDEX_URL), PIP_CERT or SSL_CERT_FILE; or fill "
     "the tool cache while there is a network"
 )
-WHEELS = "there may be no wheel for this Python ({python}) on this platform; use actions/setup-python to get another"
+WHEELS = "There may be no wheel for this Python ({python}) here; actions/setup-python can bring Python 3.11 to 3.14"
 ADVICE = (
     (r"no space left|os error 28|disk quota", "Free space on the file system of {folder}"),
     (
@@ -56,10 +56,13 @@ ADVICE = (
         "The index serves other files than the lock file names: check PIP_INDEX_URL, UV_INDEX_URL and any "
         "mirror or proxy between",
     ),
-    (r"connect|resolve host|name resolution|dns error|timed out|network|tunnel|certificate|tls|proxy", NETWORK),
+    (
+        r"connect|resolve host|name resolution|dns error|timed out|network|tunnel|certificate|tls|proxy",
+        NETWORK,
+    ),
     # What pip says both when an index does not answer and when it has only files for others.
-    (r"from versions: none", f"{NETWORK}. Or {WHEELS}"),
-    (r"no matching distribution|no solution found|no usable wheels|only-binary|no wheels", f"Or {WHEELS}"[3:]),
+    (r"from versions: none", f"{NETWORK}. {WHEELS}"),
+    (r"no matching distribution|no solution found|no usable wheels|only-binary|no wheels", WHEELS),
 )
 
 

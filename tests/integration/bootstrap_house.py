@@ -102,7 +102,8 @@ class House:
         folder.mkdir(parents=True, exist_ok=True)
         for program, target in programs.items():
             file = folder / program.replace("_", ".")
-            file.unlink(missing_ok=True)
+            if file.exists():
+                continue  # a process that was started a moment ago may be looking at it
             if isinstance(target, Path):
                 file.symlink_to(target)
             else:
@@ -132,9 +133,7 @@ class House:
 
     def command(self) -> list[str]:
         """The run line of every action.yml, as the runner executes it."""
-        script = self.base / "step.sh"
-        script.write_text('exec sh "$GITHUB_ACTION_PATH/../shared/launch.sh"\n')
-        return ["/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)]
+        return ["/bin/bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(self.base / "step.sh")]
 
     def begin(self, *, cwd: Path | None = None, **changes: str | None) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -170,6 +169,7 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
 def make_house(root: Path, base: Path, *, uv_cache: Path, hello: str = HELLO) -> House:
     """Lay out the bundle in `root`: our real shared/ and the tiny action."""
     base.mkdir(parents=True, exist_ok=True)
+    (base / "step.sh").write_text('exec sh "$GITHUB_ACTION_PATH/../shared/launch.sh"\n')
     package = root / "action-hello" / "hello"
     package.mkdir(parents=True)
     (root / "action-hello" / "action.yml").write_text("name: hello\ndescription: Says hello\n")

@@ -41,7 +41,7 @@ def with_uv_script(house: House, script: str) -> str:
 
 
 def hang(house: House) -> tuple[subprocess.Popen[str], int]:
-    """A start whose uv has installed the packages and hangs while a mark lies there; returns it and the installer's pid."""
+    """A start whose uv has installed the packages and then hangs, and that uv's pid."""
     mark = house.base / "installed"
     mark.unlink(missing_ok=True)
     script = HANGING_UV.format(uv=find_uv(), mark=f"'{mark}'")
@@ -130,6 +130,7 @@ def test_a_cold_start_without_network_says_so(house: House, installer: str) -> N
     assert outcome.code == 1
     (error,) = outcome.errors
     assert "Check the network" in error
+    assert "PIP_INDEX_URL" in error
     assert outcome.output.count("::stop-commands::") == (2 if installer == "uv" else 1)
     assert "Traceback (most recent call last)" not in outcome.output
     assert [entry.suffix for entry in house.environments.iterdir()] == [".lock"]

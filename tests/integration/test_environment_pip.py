@@ -71,7 +71,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 @pytest.fixture
 def bare_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which neither an installed pip nor a wheel of it lies."""
-    monkeypatch.setattr(site, "getsitepackages", lambda: [])
+    monkeypatch.setattr(site, "getsitepackages", list)
     monkeypatch.setattr(glob, "glob", lambda _pattern: [])
 
 
@@ -159,7 +159,7 @@ def test_the_bundled_wheel_is_used_where_pip_is_not_installed(
 
 
 def test_the_newest_of_several_wheels_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(site, "getsitepackages", lambda: [])
+    monkeypatch.setattr(site, "getsitepackages", list)
     names = [
         "/w/pip-9.0.1-py2.py3-none-any.whl",
         "/w/pip-24.2-py3-none-any.whl",

@@ -66,15 +66,17 @@ class Entry:
         except FileNotFoundError:
             return 0
 
-    def count_hit(self, mode: int) -> None:
-        """One byte a hit, appended: concurrent restores cannot lose one, and the mtime tells the last."""
-        descriptor = os.open(self.folder / USED, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
-        try:
-            with contextlib.suppress(OSError):  # a full disk must not fail a restore
+    def count_hit(self) -> None:
+        """One byte a hit, appended: concurrent restores cannot lose one, and the mtime tells the last.
+
+        Best effort: a full disk must not fail a restore.
+        """
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.folder / USED, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
                 os.write(descriptor, b".")
-            os.utime(descriptor)
-        finally:
-            os.close(descriptor)
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def in_use(self) -> Iterator[bool]:
@@ -130,10 +132,17 @@ def read_entry(folder: Path) -> Entry | None:
 
 
 def write_record(folder: Path, record: Record, mode: int) -> None:
-    """Write entry.json durably."""
-    descriptor = os.open(folder / RECORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    """Write entry.json durably, and make the file that counts hits."""
+    _create(folder / USED, b"", mode)
+    _create(folder / RECORD, json.dumps(asdict(record)).encode(), mode)
+
+
+def _create(path: Path, content: bytes, mode: int) -> None:
+    """Make a file with exactly this mode, whatever the umask: another user of the group may have to write it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, json.dumps(asdict(record)).encode())
+        os.fchmod(descriptor, mode)
+        os.write(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -163,7 +163,7 @@ class _Work:
                 f"entry '{entry.record.key}' is damaged and counts as a miss: {error}. It was moved to {moved}"
             )
             return False
-        entry.count_hit(self.state.file_mode())
+        entry.count_hit()
         if done.method == "symlink":
             pruning.remember_links(self.state, current_job(self.context.environ), entry)
         seconds = time.monotonic() - started

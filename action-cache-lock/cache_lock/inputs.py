@@ -126,6 +126,18 @@ def _check_combination(settings: Settings) -> None:
         )
     if settings.run and settings.mode not in ("populate", "acquire"):
         raise ActionError(f"input 'run' is set, and mode '{settings.mode}' runs nothing", hint="Remove it")
+    switches = {
+        "lookup_only": ("restore",),
+        "fail_on_cache_miss": ("restore",),
+        "fetch": ("verify",),
+        "dry_run": ("save", "prune", "verify"),
+    }
+    for field, modes in switches.items():
+        if getattr(settings, field) and settings.mode not in modes:
+            raise ActionError(
+                f"input '{field.replace('_', '-')}' is 'true', and mode '{settings.mode}' does not know it; "
+                f"allowed with: {', '.join(modes)}"
+            )
     if settings.materialize in ("hardlink", "symlink") and settings.mode == "save":
         raise ActionError(
             f"input 'materialize' is '{settings.materialize}'; mode 'save' always stores copies",

@@ -98,7 +98,10 @@ class Installer:
             except InstallError as error:
                 if _advise(error.output) in (ADVICE[0][1], ADVICE[1][1]):
                     self._give_up(error)
-                self.say("uv could not install the packages: trying pip, whose configuration may differ")
+                why = _last_line(error.output)
+                self.say(
+                    f"uv could not install the packages ({why}): trying pip, which is configured apart from it"
+                )
                 failure = error
             else:
                 return "uv"

@@ -127,7 +127,7 @@ class _Hunt:
     def __init__(self, root: Process, spare: Collection[Process] | None) -> None:
         self._root = root
         self._spared = children(os.getpid()) - {root} if spare is None else frozenset(spare)
-        self._known: set[Process] = {root}
+        self._known = {root: None}  # a set that keeps its order: parents are signalled before their children
         # Its own session, if it leads one, is known by the pid only as long as that cannot be used again:
         # while the leader lives, is an unreaped zombie, or has members left.
         try:
@@ -148,12 +148,13 @@ class _Hunt:
         everything = snapshot()
         self.restless = self._reap(everything)
         world = _running(everything)
-        alive = {one.pid for one in self._known if _is_same(one, world)}
-        alive.update(stat.pid for stat in world.values() if self._belongs(stat))
-        alive.update(_below(alive, world))
-        alive.discard(os.getpid())
+        alive = dict.fromkeys(one.pid for one in self._known if _is_same(one, world))
+        alive.update(dict.fromkeys(_below(alive, world)))
+        alive.update(dict.fromkeys(stat.pid for stat in world.values() if self._belongs(stat)))
+        alive.update(dict.fromkeys(_below(alive, world)))
+        alive.pop(os.getpid(), None)
         members = {Process(pid, world[pid].start_ticks): world[pid].comm for pid in alive}
-        self._known.update(members)
+        self._known.update(dict.fromkeys(members))
         return members
 
     def _belongs(self, stat: Stat) -> bool:
@@ -203,7 +204,10 @@ def kill_tree(
 
 
 def _terminate(hunt: _Hunt, grace_seconds: float) -> dict[Process, str]:
-    """SIGTERM to all; what is left after the grace. SIGCONT lets a stopped process see its SIGTERM."""
+    """SIGTERM to all; what is left after the grace. SIGCONT lets a stopped process see its SIGTERM.
+
+    Parents come first: a script whose command dies before it hears of the end would take that for a failure.
+    """
     deadline = time.monotonic() + grace_seconds
     for process in hunt.scan():
         send_signal(process, signal.SIGTERM)

@@ -125,7 +125,10 @@ class House:
             "UV_CACHE_DIR": str(self.uv_cache),
         }
         # How this machine reaches its package index is not for the test to change.
-        for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_CERT", "SSL_CERT_FILE"):
+        kept = (
+            "PIP_INDEX_URL UV_INDEX_URL UV_DEFAULT_INDEX PIP_CERT SSL_CERT_FILE SSL_CERT_DIR UV_SYSTEM_CERTS"
+        )
+        for name in [*kept.split(), "UV_NATIVE_TLS", "REQUESTS_CA_BUNDLE"]:
             values[name] = os.environ.get(name)
         values |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         values |= self.extra | changes

@@ -181,6 +181,16 @@ def test_packages_that_are_not_those_of_the_lock_are_refused(house: House) -> No
     assert [entry.suffix for entry in house.environments.iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_lock_line_without_a_digest_is_refused(house: House, installer: str) -> None:
+    (house.root / "shared" / "requirements.txt").write_text("idna==3.20\n")
+    outcome = house.start(PATH=house.environ()["PATH"] if installer == "uv" else only_pip(house))
+    assert outcome.code == 1
+    assert len(outcome.errors) == 1
+    assert "hash" in outcome.output.lower()
+    assert [entry.suffix for entry in house.environments.iterdir()] == [".lock"]
+
+
 def test_a_package_without_a_wheel_is_refused_and_the_error_says_what_to_do(house: House) -> None:
     (house.root / "shared" / "requirements.txt").write_text(f"pip==1.0 --hash=sha256:{'0' * 64}\n")
     outcome = house.start(PATH=only_pip(house))

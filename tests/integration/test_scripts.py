@@ -292,7 +292,9 @@ touch after"""
 
 def test_after_an_interrupt_the_background_processes_are_ended_too(place):
     """A shell without job control lets its background processes ignore SIGINT."""
-    entry = place.entry("sleep 300 & (setsid sleep 300 &); touch up; sleep 300")
+    # Not `touch up; sleep`: a shell whose command survived the SIGINT goes on.
+    waits = f'{sys.executable} -c \'import signal; open("up", "w"); signal.pause()\' 2> /dev/null'
+    entry = place.entry(f"sleep 300 & (setsid sleep 300 &); {waits}")
     poll_until(place.exists("up"))
     entry.send_signal(signal.SIGINT)
     result = result_of(entry)

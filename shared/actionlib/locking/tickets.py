@@ -1,4 +1,8 @@
-"""Ticket files: a file that its owner keeps flock'ed, so that the kernel tells who is alive."""
+"""Ticket files: named pipes that their owners keep open, so that the kernel tells who is alive.
+
+A pipe rather than a flock'ed file, because its end can be polled: a waiter needs neither a thread nor a timer
+to wait with a deadline, and it hears of a release within one wake-up.
+"""
 
 from __future__ import annotations
 
@@ -7,101 +11,126 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from actionlib.errors import ActionError
 from actionlib.locking.backend import Ticket
 
 GUARD_DEADLINE_SECONDS = 30.0
 HELD, WAIT = "held", "wait"
+_GUARD, _NOTE = "guard", "note."
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TicketName:
-    """A ticket's file name says all that deciding needs: `state.sequence.priority.slots`."""
+class TicketName(NamedTuple):
+    """A ticket's file name says all that deciding needs: `state.sequence.priority.slots.token`."""
 
     state: str
     sequence: int
     priority: int
     slots: int
+    token: str
 
     @classmethod
     def parse(cls, name: str) -> TicketName | None:
         """None for a file that is no ticket."""
-        state, *numbers = name.split(".")
-        if state not in (HELD, WAIT) or len(numbers) != 3:
+        state, *rest = name.split(".")
+        if state not in (HELD, WAIT) or len(rest) != 4:
             return None
         try:
-            return cls(state, *map(int, numbers))
+            return cls(state, int(rest[0]), int(rest[1]), int(rest[2]), rest[3])
         except ValueError:
             return None
 
     def __str__(self) -> str:
-        return f"{self.state}.{self.sequence}.{self.priority}.{self.slots}"
+        return f"{self.state}.{self.sequence}.{self.priority}.{self.slots}.{self.token}"
 
-    def service_order(self) -> tuple[int, int]:
-        """Higher priority first, then first come, first served."""
-        return (-self.priority, self.sequence)
+    def service_order(self) -> tuple[bool, int, int]:
+        """Holders first, then higher priorities, then first come, first served."""
+        return (self.state == WAIT, -self.priority if self.state == WAIT else 0, self.sequence)
 
 
 class LockFolder:
-    """The folder of one lock: a guard file for short critical sections and one file per ticket."""
+    """The folder of one lock: a guard file for short critical sections, and a pipe and a note per ticket."""
 
-    def __init__(self, path: Path, *, name: str, file_mode: int, folder_mode: int) -> None:
+    def __init__(self, path: Path, *, name: str, shared_by_group: bool) -> None:
         self.path = path
         self.name = name
         self._path = str(path)  # joining strings, because pathlib would be half the time of a hand-over
-        self._file_mode = file_mode
-        self._folder_mode = folder_mode
+        self._shared = shared_by_group
+        self._file_mode = 0o660 if shared_by_group else 0o600
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Exclude every other process from deciding about this lock, for microseconds.
 
         Retries without blocking, so that a process that was stopped (SIGSTOP) inside its critical section
-        ends in an error here, not in an endless wait.
+        ends in an error here, not in an endless wait. Raises ActionError for that, and for a folder that
+        cannot be used (full disk, permissions).
         """
-        descriptor = self._enter_guard(time.monotonic() + GUARD_DEADLINE_SECONDS)
         try:
-            yield
-        finally:
-            os.close(descriptor)
+            descriptor = self._enter_guard(time.monotonic() + GUARD_DEADLINE_SECONDS)
+            try:
+                yield
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise ActionError(
+                f"lock '{self.name}' cannot be used: {error.strerror} ({error.filename or self.path})",
+                hint="Check free space, inodes and permissions of the state root",
+            ) from error
 
     def _enter_guard(self, deadline: float) -> int:
         while True:
-            descriptor = self._open_guard()
-            pause = 0.0  # sleep(0) yields the processor: the section ahead of us is microseconds long
-            while not _try_flock(descriptor, fcntl.LOCK_EX):
+            descriptor = self._open_guard(deadline)
+            pause = 0.0  # the section ahead of us is microseconds long
+            while not _try_flock(descriptor):
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise ActionError(
-                        f"lock '{self.name}' is blocked: a process keeps {self.path / 'guard'} for "
+                        f"lock '{self.name}' is blocked: a process keeps {self.path / _GUARD} for "
                         f"{GUARD_DEADLINE_SECONDS:g} s",
                         hint="Look for a stopped process with `fuser` on that file",
                     )
+                # No sched_yield: beside a compiler it would give a whole time slice away.
                 time.sleep(pause)
                 pause = min(pause + 0.00001, 0.002)
-            if self._is_current(descriptor):
+            if self._is_at(descriptor, f"{self._path}/{_GUARD}"):
                 return descriptor
             os.close(descriptor)  # an idle lock's folder was removed between open and flock
 
-    def _open_guard(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _open_guard(self, deadline: float) -> int:
         while True:
             try:
-                return os.open(f"{self._path}/guard", flags, self._file_mode)
+                return os.open(f"{self._path}/{_GUARD}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             except FileNotFoundError:
-                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if self._folder_mode != 0o700:
-                    with contextlib.suppress(PermissionError):  # another user of the group made it
-                        self.path.chmod(self._folder_mode)
+                self._make()
+            except PermissionError:  # another user of the group is between making it and opening it to us
+                if not self._shared or time.monotonic() > deadline - GUARD_DEADLINE_SECONDS + 1:
+                    raise
+                time.sleep(0.001)
 
-    def _is_current(self, descriptor: int) -> bool:
+    def _make(self) -> None:
+        """Make folder and guard with exactly our permissions, whatever the umask. Others may do so too."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            self.path.mkdir(mode=0o700)
+            if self._shared:
+                self.path.chmod(0o2770)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with contextlib.suppress(FileExistsError, FileNotFoundError):  # somebody else made or removed it
+            descriptor = os.open(f"{self._path}/{_GUARD}", flags, 0o600)
+            try:
+                os.fchmod(descriptor, self._file_mode)
+            finally:
+                os.close(descriptor)
+
+    @staticmethod
+    def _is_at(descriptor: int, path: str) -> bool:
         try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(f"{self._path}/guard"))
+            return os.path.samestat(os.fstat(descriptor), os.stat(path))
         except FileNotFoundError:
             return False
 
@@ -111,64 +140,91 @@ class LockFolder:
 
     def alive(self, names: Iterable[TicketName]) -> list[TicketName]:
         """Those whose owner lives; the files of the others are removed. Only inside `guarded`."""
-        return [name for name in names if not self._bury(name)]
-
-    def _bury(self, name: TicketName) -> bool:
-        """Remove the ticket if nobody keeps it locked."""
-        path = f"{self._path}/{name}"
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            if not _try_flock(descriptor, fcntl.LOCK_SH):
-                return False
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            return True
-        finally:
-            os.close(descriptor)
-
-    def create(self, name: TicketName, ticket: Ticket) -> int:
-        """Make and lock a ticket file; returns its descriptor. Only inside `guarded`."""
-        path = f"{self._path}/{name}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(descriptor, _encode(ticket))
-        except BaseException:
-            os.unlink(path)
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    def open_for_wait(self, names: Sequence[TicketName]) -> list[int]:
-        """Descriptors on which a blocking LOCK_SH returns when the ticket's owner lets go.
-
-        Empty when one of the tickets is gone already.
-        """
-        descriptors: list[int] = []
+        found = []
         for name in names:
-            try:
-                descriptors.append(os.open(f"{self._path}/{name}", os.O_RDONLY | os.O_CLOEXEC))
-            except FileNotFoundError:
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                return []
-        return descriptors
+            for descriptor in self.open_alive([name], limit=1):
+                os.close(descriptor)
+                found.append(name)
+        return found
+
+    def open_alive(self, names: Iterable[TicketName], *, limit: int) -> list[int]:
+        """Descriptors of the first `limit` whose owner lives: each polls as hung up when its owner lets go.
+
+        The files of the dead are removed. Only inside `guarded`.
+        """
+        found: list[int] = []
+        try:
+            for name in names:
+                if len(found) == limit:
+                    break
+                if (descriptor := self._open_if_alive(name)) is not None:
+                    found.append(descriptor)
+        except BaseException:
+            for descriptor in found:
+                os.close(descriptor)
+            raise
+        return found
+
+    def _open_if_alive(self, name: TicketName) -> int | None:
+        try:
+            descriptor = os.open(f"{self._path}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            has_owner = os.read(descriptor, 1) != b""  # end of file: nobody has it open for writing
+        except BlockingIOError:
+            has_owner = True
+        if has_owner:
+            return descriptor
+        os.close(descriptor)
+        self.remove(name)
+        return None
+
+    def create(self, name: TicketName, *, owner: Mapping[str, str]) -> int:
+        """Make a ticket; returns the descriptor that keeps it alive. Only inside `guarded`."""
+        note = os.open(
+            self._note_path(name.token), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode
+        )
+        try:
+            os.write(note, _encode(self.name, owner))
+            if self._shared:
+                os.fchmod(note, self._file_mode)
+            os.mkfifo(f"{self._path}/{name}", self._file_mode)
+            if self._shared:
+                os.chmod(f"{self._path}/{name}", self._file_mode)
+            return os.open(f"{self._path}/{name}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except BaseException:
+            self.remove(name)
+            raise
+        finally:
+            os.close(note)
+
+    def promote(self, name: TicketName) -> TicketName:
+        """Turn a waiter's ticket into a holder's, from now on. Only inside `guarded`."""
+        held = name._replace(state=HELD)
+        os.utime(f"{self._path}/{name}")
+        os.rename(f"{self._path}/{name}", f"{self._path}/{held}")
+        return held
+
+    def remove(self, name: TicketName) -> None:
+        """Remove a ticket's files. They may be gone already; tokens are unique, so nobody else's are hit."""
+        remove_ticket(f"{self._path}/{name}")
 
     def read(self, name: TicketName) -> Ticket:
-        """What the ticket's owner wrote about itself."""
+        """What the ticket's owner wrote about itself, and since when it waits or holds. Only inside `guarded`."""
         try:
-            fields = json.loads((self.path / str(name)).read_bytes())
+            fields = json.loads(Path(self._note_path(name.token)).read_bytes())
         except (OSError, ValueError):
             fields = {}
+        since = 0.0
+        with contextlib.suppress(FileNotFoundError):  # has just been released
+            since = os.stat(f"{self._path}/{name}").st_mtime
         owner = fields.get("owner", {})
         return Ticket(
             lock=str(fields.get("lock", self.name)),
-            token=str(fields.get("token", "")),
+            token=name.token,
             pid=int(fields.get("pid", 0)),
-            since=float(fields.get("since", 0.0)),
+            since=since,
             priority=name.priority,
             owner={str(key): str(value) for key, value in owner.items()},
         )
@@ -178,26 +234,38 @@ class LockFolder:
         with self.guarded():
             if self.alive(self.tickets()):
                 return False
-            os.unlink(self.path / "guard")
-            with contextlib.suppress(OSError):
+            for name in os.listdir(self._path):
+                if name.startswith(_NOTE):  # of a process that was killed between making the two files
+                    os.unlink(f"{self._path}/{name}")
+            os.unlink(f"{self._path}/{_GUARD}")
+            with contextlib.suppress(OSError):  # somebody has made a new guard already
                 self.path.rmdir()
             return True
 
-
-def _encode(ticket: Ticket) -> bytes:
-    fields: Mapping[str, object] = {
-        "lock": ticket.lock,
-        "token": ticket.token,
-        "pid": ticket.pid,
-        "since": ticket.since,
-        "owner": dict(ticket.owner),
-    }
-    return json.dumps(fields).encode()
+    def _note_path(self, token: str) -> str:
+        return f"{self._path}/{_NOTE}{token}"
 
 
-def _try_flock(descriptor: int, kind: int) -> bool:
+def note_of(ticket_path: str) -> str:
+    """Path of the note that belongs to a ticket."""
+    folder, _, name = ticket_path.rpartition("/")
+    return f"{folder}/{_NOTE}{name.rpartition('.')[2]}"
+
+
+def remove_ticket(path: str) -> None:
+    """Remove a ticket and its note, as far as they are there."""
+    for one in (path, note_of(path)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(one)
+
+
+def _encode(lock: str, owner: Mapping[str, str]) -> bytes:
+    return json.dumps({"lock": lock, "pid": os.getpid(), "owner": dict(owner)}).encode()
+
+
+def _try_flock(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

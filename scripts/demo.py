@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from render_summaries import joined, read_sections, render
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from render_summaries import joined, read_sections, render
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOW = "examples/workflows/cache-lock.yml"

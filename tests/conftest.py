@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
 from fakes.runner import FakeRunner
 from fakes.steps import CACHE_LOCK, WORKER, ActionStarter
 

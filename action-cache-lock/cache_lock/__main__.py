@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from actionlib.entrypoint import run_action
-
 from cache_lock.modes import run
 
 if __name__ == "__main__":

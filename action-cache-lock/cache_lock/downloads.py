@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+
 from actionlib.errors import ActionError
 from actionlib.summary import duration, size
-
 from cache_lock.models import Model, Stamps, digest_of
 
 CONNECT_SECONDS, READ_SECONDS = 15, 60

@@ -12,7 +12,6 @@ from actionlib.jobs import current_job
 from actionlib.locking import LockTimeoutError
 from actionlib.state import StateRoot, open_state
 from actionlib.summary import code, duration, size
-
 from cache_lock import populate as single_flight
 from cache_lock import pruning, restoring, saving
 from cache_lock.entries import SOURCES, Entry

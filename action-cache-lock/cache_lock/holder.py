@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,11 +16,10 @@ from actionlib.jobs import Job, JobWatch
 from actionlib.locking.file_backend import FileLease
 from actionlib.processes import Process
 from actionlib.supervise import announce_ready
-
 from cache_lock.held_locks import EXPIRED, GONE, HELD, RELEASED, LockRecord, write_record
 
 
-def hold(order: dict[str, Any]) -> None:
+def hold(order: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Hold the lock that `order` (see HeldLocks.keep) describes."""
     record_path = Path(order["record"])
     lease = FileLease(path=Path(order["ticket"]), descriptor=order["descriptor"], token=order["token"])
@@ -44,7 +44,7 @@ def hold(order: dict[str, Any]) -> None:
 
     write_record(record_path, record(HELD))
     with JobWatch(Job.from_json(order["job"])) as watch:
-        announce_ready(os.environ)
+        announce_ready(environ)
         wake = watch.wait(timeout_seconds=order["max_hold_seconds"], also=(wake_reader,))
     ended = RELEASED if wake.readable else EXPIRED
     outcome = ended if lease.is_held() else GONE
@@ -69,4 +69,4 @@ def _forget(record_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    hold(json.loads(sys.argv[1]))
+    hold(json.loads(sys.argv[1]), os.environ)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from actionlib.entrypoint import Context, Result
 from actionlib.summary import code
-
 from cache_lock.inputs import Settings
 from cache_lock.keys import build_key
 from cache_lock.paths import Roots

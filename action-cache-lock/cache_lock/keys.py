@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
-
 from cache_lock.inputs import KEY_LIMIT
 from cache_lock.paths import PathSet, Roots
 

@@ -14,7 +14,6 @@ from actionlib.locking.file_backend import FileLease
 from actionlib.scripts import ScriptResult, run_script
 from actionlib.state import StateRoot, open_state
 from actionlib.summary import code, duration
-
 from cache_lock.held_locks import AcquireRequest, HeldLocks
 from cache_lock.inputs import Settings
 from cache_lock.paths import Roots

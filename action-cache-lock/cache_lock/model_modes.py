@@ -9,7 +9,6 @@ from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from actionlib.state import open_state
 from actionlib.summary import code, escape_cell, size
-
 from cache_lock import models
 from cache_lock.downloads import fetch
 from cache_lock.inputs import Settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actionlib.entrypoint import Context, Result
-
 from cache_lock import entry_modes, lock_modes, model_modes, store_modes
 from cache_lock.inputs import Settings, parse
 from cache_lock.key_mode import build

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 from actionlib.errors import ActionError
-
 from cache_lock.paths import RESTORE_PREFIX, PathSet, is_below
 from cache_lock.scratch import abandoned, remove_abandoned, scratch_folder
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from actionlib.errors import ActionError
 from actionlib.jobs import Job
 from actionlib.state import StateRoot
-from filelock import FileLock, Timeout
-
 from cache_lock.entries import Entry, now
 from cache_lock.store import Store
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from actionlib.locking.backend import LockStatus, OnWait, Ticket
 from actionlib.summary import Summary, code, duration, escape_cell, size
-
 from cache_lock.entries import Entry
 from cache_lock.pruning import Removal
 from cache_lock.scopes import Scope

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from actionlib.errors import ActionError
 from actionlib.state import StateRoot
-
 from cache_lock import copying
 from cache_lock.entries import DATA, MANIFEST, Entry, boot_id
 from cache_lock.manifest import DamagedManifestError, Row, check_manifest, read_rows

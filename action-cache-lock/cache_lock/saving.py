@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
-
 from cache_lock import copying
 from cache_lock.entries import DATA, FORMAT, MANIFEST, SOURCES, Record, boot_id, now, write_record
 from cache_lock.manifest import ManifestWriter, Row

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from actionlib.errors import ActionError
 from actionlib.state import StateRoot
-
 from cache_lock.entries import Entry, entry_folder_name, read_entry
 from cache_lock.scopes import Scope
 from cache_lock.scratch import abandoned, remove_abandoned, scratch_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 from actionlib.entrypoint import Context, Result
 from actionlib.state import open_state
 from actionlib.summary import size
-
 from cache_lock import pruning
 from cache_lock.inputs import Settings
 from cache_lock.lock_modes import open_locks

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from actionlib.inputs import Inputs, load_action
 
 RUN_LINE = 'exec sh "$GITHUB_ACTION_PATH/../shared/launch.sh"'

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from contract import action_shape
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from contract import layout_rules
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from integration.bootstrap_house import HELLO, PYTHON, REPOSITORY, House, finish, make_house
 
 WAIT_FOR_SIGNAL = HELLO + "time.sleep(100)\n"

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from integration.bootstrap_house import PYTHON, REPOSITORY, House, find_uv, make_house
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from actionlib import environment
 from integration.bootstrap_house import House, make_house
 

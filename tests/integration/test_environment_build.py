@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from integration.bootstrap_house import CLOSED, PYTHON, House, find_uv, finish, make_house, wait_until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

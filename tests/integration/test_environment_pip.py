@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from actionlib import environment, environment_pip
 from actionlib.environment_install import InstallError, child_environment
 from actionlib.errors import ActionError

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from actionlib.jobs import Job, JobWatch, Process, Wake, current_job
 from fakes.runner import FakeRunner
 

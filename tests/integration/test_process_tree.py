@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from actionlib.process_tree import adopting_orphans, children, descendants, kill_tree, send_signal, snapshot
 from actionlib.processes import Process, read_stat
 from fakes.runner import pids, poll_until

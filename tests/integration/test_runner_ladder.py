@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from actionlib.processes import Process
 from fakes.runner import FakeRunner, action_step, pids, poll_until
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from actionlib.errors import ActionError
 from actionlib.scripts import parse_key_values, run_script
 from fakes.runner import pids, poll_until

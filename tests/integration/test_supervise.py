@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from actionlib.errors import ActionError
 from actionlib.process_tree import kill_tree
 from actionlib.processes import Process, read_stat

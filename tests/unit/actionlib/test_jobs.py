@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from actionlib.jobs import Job, Process, current_job, in_container
 from actionlib.processes import read_stat
 

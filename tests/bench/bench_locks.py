@@ -65,7 +65,7 @@ def main() -> int:
     notes = [
         f"{PROCESSES} processes, {HOLD_SECONDS * 1000:g} ms holds (also in hand-overs/s). freed: from kill -9 of the "
         "holder until the waiter goes on.",
-        f"inverted: grants to one that called more than {TOLERANCE_SECONDS * 1000:g} ms after another that still waits.",
+        f"inverted: granted to one that called {TOLERANCE_SECONDS * 1000:g} ms or more after one that still waits.",
         f"redis-py: freed when its lease of {REDIS_LEASE_SECONDS:g} s ends. mkdir and flock(1) with a child "
         "that lives on: never.",
     ]

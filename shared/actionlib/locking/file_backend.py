@@ -61,10 +61,11 @@ class FileLease:
                 file.write(json.dumps(fields).encode().ljust(os.fstat(file.fileno()).st_size))
 
     def release(self) -> None:
-        """Let go, which wakes the next one in the queue, and remove the ticket."""
+        """Remove the ticket and let go, which wakes the next one in the queue."""
         if self._descriptor is not None:
-            self.hand_over()
             remove_ticket(str(self.path))
+            self.hand_over()
+            os.sched_yield()  # the next one wakes on our processor: let it begin, instead of finishing first
 
     def hand_over(self) -> None:
         """Close our descriptor only: the process that inherited it goes on holding the lock."""

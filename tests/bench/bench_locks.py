@@ -63,7 +63,7 @@ def main() -> int:
         ("inversions", float(ours["inverted"]), 0.0),  # type: ignore[arg-type]
     ]
     notes = [
-        f"{PROCESSES} processes, {HOLD_SECONDS * 1000:g} ms holds (also in hand-overs/s). freed: from kill -9 of the "
+        f"{PROCESSES} processes, {HOLD_SECONDS * 1000:g} ms holds (also in grants/s). freed: from kill -9 of the "
         "holder until the waiter goes on.",
         f"inverted: granted to one that called {TOLERANCE_SECONDS * 1000:g} ms or more after one that still waits.",
         f"redis-py: freed when its lease of {REDIS_LEASE_SECONDS:g} s ends. mkdir and flock(1) with a child "
@@ -260,7 +260,7 @@ def row(kind: str, grants: list[tuple[float, float, float]], freed: list[float] 
         "hand-overs": len(handed),
         "p50 ms": measure.percentile(handed, 0.5) * 1000,
         "p99 ms": measure.percentile(handed, 0.99) * 1000,
-        "hand-overs/s": len(grants) / (grants[-1][2] - grants[0][1]),
+        "grants/s": len(grants) / (grants[-1][2] - grants[0][1]),
         "inverted": inverted,
         "freed ms": measure.median(freed) * 1000 if freed else "never",
     }

@@ -91,14 +91,15 @@ def release(context: Context, settings: Settings) -> Result:
 
 def run_in_workspace(context: Context, script: str, *, timeout_seconds: float | None = None) -> ScriptResult:
     """Run the user's script as a step of its own would run."""
-    scratch = Path(context.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
-    return run_script(
-        script,
-        environ=context.environ,
-        cwd=Path(Roots.of(context.environ).workspace),
-        scratch=scratch,
-        timeout_seconds=timeout_seconds,
-    )
+    parent = context.environ.get("RUNNER_TEMP") or None
+    with tempfile.TemporaryDirectory(dir=parent, prefix="cache-lock-") as scratch:
+        return run_script(
+            script,
+            environ=context.environ,
+            cwd=Path(Roots.of(context.environ).workspace),
+            scratch=Path(scratch),
+            timeout_seconds=timeout_seconds,
+        )
 
 
 def script_result(result: ScriptResult, outputs: dict[str, str], facts: dict[str, object]) -> Result:

@@ -72,11 +72,14 @@ def read_rows(path: Path) -> Iterator[Row]:
                 row = Row(*json.loads(line))
             except (ValueError, TypeError) as error:
                 raise DamagedManifestError(f"{path.name} line {number} is no row") from error
-            if row.kind not in ("d", "f", "l", "h") or row.root not in ("workspace", "home", "root"):
+            roots = [row.root, row.target.partition("/")[0]] if row.kind == "h" else [row.root]
+            if row.kind not in ("d", "f", "l", "h") or not set(roots) <= {"workspace", "home", "root"}:
                 raise DamagedManifestError(f"{path.name} line {number} has an unknown kind or root")
-            if _escapes(row.path):
+            if _escapes(row.path) or (row.kind == "h" and _escapes(row.target)):
                 raise ActionError(
-                    f"the entry's manifest {path} holds the path '{row.path}', which leaves its root",
+                    f"the entry's manifest {path} holds the path '{row.path}'"
+                    + (f" linked to '{row.target}'" if row.target else "")
+                    + ", which leaves its root",
                     hint="Somebody tampered with the store: remove the entry and look for who did",
                 )
             yield row

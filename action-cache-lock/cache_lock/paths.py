@@ -85,7 +85,8 @@ class PathSet:
                     hint="Name a directory below it",
                 )
         excludes = [_absolute_pattern(line[1:].strip(), roots) for line in lines if line.startswith("!")]
-        self._excluded = re.compile("|".join(f"(?:{glob_to_regex(one)})" for one in excludes) or r"(?!)")
+        either = "|".join(glob_to_regex(one) for one in excludes) or r"(?!)"
+        self._excluded = re.compile(f"(?:{either})(?:/.*)?", re.DOTALL)
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -134,7 +135,12 @@ class PathSet:
         for pattern in self._patterns:
             if pattern.rest:
                 names = glob.glob(pattern.rest, root_dir=pattern.base, recursive=True, include_hidden=True)
-                found += [os.path.normpath(os.path.join(pattern.base, name)) for name in names]
+                real = _RealFolders(pattern.base)
+                found += [
+                    os.path.normpath(os.path.join(pattern.base, name))
+                    for name in names
+                    if RESTORE_PREFIX not in name and os.path.dirname(name) in real
+                ]
             elif os.path.lexists(pattern.base):
                 found.append(pattern.base)
         chosen: list[str] = []
@@ -143,6 +149,21 @@ class PathSet:
             if not inside and not self._excluded.fullmatch(path):
                 chosen.append(path)
         return chosen
+
+
+class _RealFolders(dict[str, bool]):
+    """Whether a path below `base` leads through no symbolic link; glob's `**` follows them, even in circles."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__({"": True})
+        self._base = base
+
+    def __contains__(self, folder: object) -> bool:
+        assert isinstance(folder, str)
+        if folder not in self.keys():
+            parent = os.path.dirname(folder)
+            self[folder] = parent in self and not os.path.islink(os.path.join(self._base, folder))
+        return self[folder]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -65,6 +66,7 @@ class Destination:
         for path in abandoned(container, prefix=RESTORE_PREFIX):
             remove_abandoned(path)
         try:
+            self._open.enter_context(_writable(container))
             return self._open.enter_context(scratch_folder(container, prefix=RESTORE_PREFIX))
         except OSError as error:
             raise ActionError(
@@ -84,13 +86,20 @@ class Destination:
 
     def move_in(self, *, clean: bool) -> None:
         """Rename everything into place; with `clean`, empty the named paths before."""
-        if clean:
-            empty(self._paths)
-        for container, stage in self._stages.items():
-            _merge(stage, container)
-        for folder, mode, mtime_ns in reversed(self._attributes):
-            os.chmod(folder, mode)
-            os.utime(folder, ns=(mtime_ns, mtime_ns))
+        try:
+            if clean:
+                empty(self._paths)
+            for container, stage in self._stages.items():
+                _merge(stage, container)
+            self._open.close()  # now, because it changes the containers' times
+            for folder, mode, mtime_ns in reversed(self._attributes):
+                os.chmod(folder, mode)
+                os.utime(folder, ns=(mtime_ns, mtime_ns))
+        except OSError as error:
+            raise ActionError(
+                f"{error.filename2 or error.filename} cannot be replaced: {error.strerror}",
+                hint="Check who owns it; what comes after it in the entry was not restored",
+            ) from error
 
 
 def _existing_folder(base: str) -> str:
@@ -112,9 +121,38 @@ def _refuse_escape(folder: str, container: str) -> None:
         folder = os.path.dirname(folder)
 
 
+@contextlib.contextmanager
+def _writable(folder: str) -> Iterator[None]:
+    """Let us change what a directory holds, also where its owner has no write permission (0555)."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        yield
+        return
+    mode = stat.S_IMODE(os.stat(folder).st_mode)
+    os.chmod(folder, mode | 0o300)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(folder, mode)
+
+
+def _remove_tree(path: str) -> None:
+    os.chmod(path, 0o700)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            if not os.path.islink(f"{folder}/{name}"):
+                os.chmod(f"{folder}/{name}", 0o700)
+    shutil.rmtree(path)
+
+
 def _merge(source: str, target: str) -> None:
     with os.scandir(source) as entries:
         found = list(entries)
+    with _writable(target):
+        _move_entries(found, target)
+
+
+def _move_entries(found: Sequence[os.DirEntry[str]], target: str) -> None:
     for entry in found:
         destination = f"{target}/{entry.name}"
         try:
@@ -126,7 +164,7 @@ def _merge(source: str, target: str) -> None:
             _merge(entry.path, destination)
             continue
         if stat.S_ISDIR(there):
-            shutil.rmtree(destination)
+            _remove_tree(destination)
         elif entry.is_dir(follow_symlinks=False):
             os.unlink(destination)
         os.rename(entry.path, destination)
@@ -140,12 +178,14 @@ def empty(paths: PathSet) -> None:
 
     named = {os.path.normpath(base) for base in paths.bases}
     folders: list[str] = []
-    for item in paths.walk(ignore):
-        if item.kind == "d":
-            folders.append(item.path)
-        else:
-            os.unlink(item.path)
-    for folder in reversed(folders):
-        if folder not in named:
-            with contextlib.suppress(OSError):  # holds something that is excluded
-                os.rmdir(folder)
+    with ExitStack() as sealed:
+        for item in paths.walk(ignore):
+            if item.kind == "d":
+                folders.append(item.path)
+                sealed.enter_context(_writable(item.path))
+            else:
+                os.unlink(item.path)
+        for folder in reversed(folders):
+            if folder not in named:
+                with contextlib.suppress(OSError):  # holds something that is excluded
+                    os.rmdir(folder)

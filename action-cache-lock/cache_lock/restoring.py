@@ -6,7 +6,9 @@ own file system, so that moving in is renaming.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +65,24 @@ def restore(entry: Entry, request: RestoreRequest, state: StateRoot) -> Restored
         check_manifest(entry.folder / MANIFEST, entry.record.manifest_sha256)
         with Destination(request.paths) as destination:
             layout = _Layout(entry, request, state, destination)
-            layout.stage()
+            _stage(layout, entry)
             destination.move_in(clean=request.clean)
     except DamagedManifestError as error:
         raise DamagedEntryError(str(error)) from error
     return Restored(layout.method, layout.files, layout.bytes)
+
+
+def _stage(layout: _Layout, entry: Entry) -> None:
+    try:
+        layout.stage()
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise DamagedEntryError(f"two rows of its manifest exclude each other ({error})") from error
+    except OSError as error:
+        where = f" at {error.filename}" if error.filename else ""
+        raise ActionError(
+            f"entry '{entry.record.key}' cannot be restored{where}: {error.strerror}",
+            hint="Nothing was changed. Check whether the disk is full or read-only",
+        ) from error
 
 
 class _Layout:
@@ -191,8 +206,12 @@ class _Layout:
         original = self._destination.stage_path(self._roots.absolute(root, path))
         try:
             os.link(original, target, follow_symlinks=False)
-        except OSError as error:
+        except FileNotFoundError as error:
             raise DamagedEntryError(f"{row.path} is a link to {row.target}: {error.strerror}") from error
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+                raise
+            shutil.copy2(original, target, follow_symlinks=False)  # two file systems on this host
 
 
 def _compare(row: Row, found: tuple[int, str]) -> None:

@@ -48,10 +48,26 @@ def abandoned(parent: str, *, prefix: str = "") -> list[str]:
 
 
 def remove_abandoned(path: str) -> None:
-    """Remove what `abandoned` found."""
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.unlink(path + _LOCK_SUFFIX)
+    """Remove what `abandoned` found, unless somebody has taken its lock since then.
+
+    A lock file is there for a moment before it is locked. Whoever locks it after us finds it gone (`_is_at`).
+    """
+    try:
+        descriptor = os.open(path + _LOCK_SUFFIX, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    except OSError:
+        return  # another user's
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(descriptor, path + _LOCK_SUFFIX):
+            shutil.rmtree(path, ignore_errors=True)
+            os.unlink(path + _LOCK_SUFFIX)
+    except OSError:
+        return  # alive after all
+    finally:
+        os.close(descriptor)
 
 
 def _is_alive(path: str) -> bool:

@@ -112,6 +112,8 @@ def _locked(path: Path, kind: int) -> Iterator[bool]:
 def entry_folder_name(key: str) -> str:
     """Readable where the key is short; always unique."""
     name = quote(key, safe="")
+    if not name.strip("."):
+        name = name.replace(".", "%2E")
     if len(name) <= 200:
         return name
     return f"{name[:150]}~{hashlib.sha256(key.encode()).hexdigest()[:32]}"
@@ -123,7 +125,7 @@ def read_entry(folder: Path) -> Entry | None:
         with (folder / RECORD).open("rb") as file:
             fields = json.load(file)
             owner = os.fstat(file.fileno()).st_uid
-        if fields.get("format") != FORMAT:
+        if fields.get("format") != FORMAT or entry_folder_name(fields["key"]) != folder.name:
             return None
         fields["paths"] = tuple(fields["paths"])
         return Entry(folder, Record(**fields), owner)

@@ -51,7 +51,7 @@ def save(context: Context, settings: Settings) -> Result:
             f"Dry run: '{settings.key}' " + ("is saved already." if found else "would be saved from:")
         )
         if not found:
-            context.out.say("\n".join(item.path for item in work.paths.walk(_ignore) if item.kind != "d"))
+            context.out.quote("\n".join(item.path for item in work.paths.walk(_ignore) if item.kind != "d"))
         return Result(work.outputs(), facts=work.facts)
     work.save()
     work.report("Cache save")
@@ -116,7 +116,15 @@ class _Work:
         paths = PathSet(settings.path, roots)
         scopes = scopes_for(context.environ, share=settings.share, workspace=Path(roots.workspace))
         state = open_state(context.environ)
-        return cls(context, settings, state, Store(state), scopes, paths, {"key": settings.key})
+        return cls(
+            context,
+            settings,
+            state,
+            Store(state, warn=context.out.warning),
+            scopes,
+            paths,
+            {"key": settings.key},
+        )
 
     # --- restoring -----------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ def _key(text: str, name: str) -> str:
         raise ActionError(
             f"input '{name}' has {len(text)} characters ('{text[:40]}…'); allowed: up to {KEY_LIMIT}"
         )
-    if "," in text or any(ord(character) < 32 for character in text):
+    if "," in text or any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in text):
         raise ActionError(f"input '{name}' is {text!r}; allowed: no comma, no newline, no control character")
     return text
 

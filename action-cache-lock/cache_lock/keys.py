@@ -101,6 +101,8 @@ def rustc_version(environ: Mapping[str, str], folder: str) -> str:
         return ""
     except subprocess.TimeoutExpired as error:
         raise ActionError(f"`{' '.join(command)}` did not answer in {_DEADLINE_SECONDS} s") from error
+    if done.returncode and not _is_rust(folder):
+        return ""  # rustup is there, and no toolchain: this job builds nothing with it
     if done.returncode:
         raise ActionError(
             f"`{' '.join(command)}` failed with {done.returncode}: {done.stderr.strip()[:300]}",
@@ -110,6 +112,11 @@ def rustc_version(environ: Mapping[str, str], folder: str) -> str:
     return (
         f"rustc{facts.get('release', '')}-{facts.get('commit-hash', 'unknown')[:9]}-{facts.get('host', '')}"
     )
+
+
+def _is_rust(folder: str) -> bool:
+    names = ("Cargo.toml", "rust-toolchain.toml", "rust-toolchain")
+    return any(Path(folder, name).exists() for name in names)
 
 
 def hash_of_files(globs: Sequence[str], roots: Roots) -> str:

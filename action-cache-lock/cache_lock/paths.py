@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -135,11 +136,11 @@ class PathSet:
         for pattern in self._patterns:
             if pattern.rest:
                 names = glob.glob(pattern.rest, root_dir=pattern.base, recursive=True, include_hidden=True)
-                real = _RealFolders(pattern.base)
+                is_real = _no_links_below(pattern.base)
                 found += [
                     os.path.normpath(os.path.join(pattern.base, name))
                     for name in names
-                    if RESTORE_PREFIX not in name and os.path.dirname(name) in real
+                    if RESTORE_PREFIX not in name and is_real(os.path.dirname(name))
                 ]
             elif os.path.lexists(pattern.base):
                 found.append(pattern.base)
@@ -151,19 +152,16 @@ class PathSet:
         return chosen
 
 
-class _RealFolders(dict[str, bool]):
-    """Whether a path below `base` leads through no symbolic link; glob's `**` follows them, even in circles."""
+def _no_links_below(base: str) -> Callable[[str], bool]:
+    """A check that a relative folder is reached without symbolic links: glob's `**` follows them, in circles too."""
 
-    def __init__(self, base: str) -> None:
-        super().__init__({"": True})
-        self._base = base
+    @functools.cache
+    def check(folder: str) -> bool:
+        return not folder or (
+            check(os.path.dirname(folder)) and not os.path.islink(os.path.join(base, folder))
+        )
 
-    def __contains__(self, folder: object) -> bool:
-        assert isinstance(folder, str)
-        if folder not in self.keys():
-            parent = os.path.dirname(folder)
-            self[folder] = parent in self and not os.path.islink(os.path.join(self._base, folder))
-        return self[folder]
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +207,7 @@ def glob_to_regex(pattern: str) -> str:
         while index < len(part):
             close = part.find("]", index + 2)
             if part[index] == "[" and close > 0:
-                body = part[index + 1 : close].replace("\\", "\\\\")
+                body = re.sub(r"([\\\[&|~])", r"\\\1", part[index + 1 : close])
                 out += f"[{'^' + body[1:] if body[0] == '!' else body.replace('^', chr(92) + '^', 1)}]"
                 index = close
             else:

@@ -40,16 +40,23 @@ def budget_bytes(store: Store, max_size_gb: float | None) -> int:
     return min(DEFAULT_LIMIT_BYTES, int(shutil.disk_usage(store.path).total * DEFAULT_SHARE_OF_DISK))
 
 
-def plan(store: Store, *, budget: int, max_age_days: float | None = None) -> list[Removal]:
-    """What pruning would remove now."""
+def plan(
+    store: Store,
+    *,
+    budget: int,
+    max_age_days: float | None = None,
+    spared: frozenset[str] = frozenset(),
+) -> list[Removal]:
+    """What pruning would remove now; never the entries whose folders are `spared`."""
     removals = [Removal(path, path.name, 0, "left behind by a killed job") for path in store.leftovers()]
+    removals += [Removal(path, path.name, 0, "its record is damaged") for path in store.damaged()]
     limit = now() - QUARANTINE_DAYS * 86_400
     removals += [
         Removal(path, path.name, 0, f"quarantined more than {QUARANTINE_DAYS} days ago")
         for path in store.quarantined()
         if path.stat().st_mtime < limit
     ]
-    protected = linked_entries(store.state)
+    protected = linked_entries(store.state) | spared
     entries = sorted(
         (entry for entry in store.all_entries() if str(entry.folder) not in protected),
         key=lambda entry: entry.last_used,
@@ -70,12 +77,17 @@ def plan(store: Store, *, budget: int, max_age_days: float | None = None) -> lis
 
 def prune(store: Store, *, budget: int, max_age_days: float | None = None) -> list[Removal]:
     """Remove what `plan` says; returns what is gone. Entries that are in use just now stay."""
+    gone: list[Removal] = []
+    spared: frozenset[str] = frozenset()
     with exclusive(store):
-        return [
-            removal
-            for removal in plan(store, budget=budget, max_age_days=max_age_days)
-            if _remove(store, removal)
-        ]
+        while True:
+            planned = plan(store, budget=budget, max_age_days=max_age_days, spared=spared)
+            removed = [removal for removal in planned if _remove(store, removal)]
+            gone += removed
+            if len(removed) == len(planned):
+                return gone
+            # What is in use stays, and the next in line goes instead.
+            spared |= {str(removal.path) for removal in planned if removal not in removed}
 
 
 def make_room(store: Store, *, budget: int, needed: int) -> bool:
@@ -108,7 +120,9 @@ def exclusive(store: Store) -> Iterator[None]:
 def _remove(store: Store, removal: Removal) -> bool:
     if removal.entry is not None:
         return store.remove(removal.entry)
-    if removal.path.is_relative_to(store.path / "quarantine"):
+    if removal.path.is_relative_to(store.path / "entries"):
+        shutil.rmtree(store.quarantine(removal.path), ignore_errors=True)
+    elif removal.path.is_relative_to(store.path / "quarantine"):
         shutil.rmtree(removal.path, ignore_errors=True)
     else:
         store.remove_leftover(removal.path)

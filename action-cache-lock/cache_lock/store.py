@@ -6,24 +6,26 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from actionlib.errors import ActionError
 from actionlib.state import StateRoot
-from cache_lock.entries import Entry, entry_folder_name, read_entry
+from cache_lock.entries import RECORD, Entry, entry_folder_name, read_entry
 from cache_lock.scopes import Scope
 from cache_lock.scratch import abandoned, remove_abandoned, scratch_folder
 
-SEPARATORS = "-/_."
+SEPARATORS = ("-", "/", "_", ".")
 
 
 class Store:
     """`store/v1` below the state root: `entries/REPOSITORY/REF/KEY`, `stage`, `trash`, `quarantine`."""
 
-    def __init__(self, state: StateRoot) -> None:
+    def __init__(self, state: StateRoot, *, warn: Callable[[str], None] | None = None) -> None:
+        """`warn` is told about a damaged entry that was found on the way and moved to `quarantine`."""
         self.state = state
+        self._warn = warn
         self.path = state.folder("store", "v1")
 
     # --- finding -----------------------------------------------------------------------------------------
@@ -42,8 +44,16 @@ class Store:
 
     def find(self, scope: Scope, key: str) -> Entry | None:
         """The entry with exactly this key in this scope. Raises ActionError for a stranger's entry."""
-        entry = read_entry(self.entry_folder(scope, key))
-        if entry is None or entry.record.key != key:
+        folder = self.entry_folder(scope, key)
+        entry = read_entry(folder)
+        if entry is None:
+            if not self._is_damaged(folder):
+                return None
+            moved = self.quarantine(folder)
+            if self._warn:
+                self._warn(
+                    f"entry '{key}' has no valid record ({RECORD}) and counts as a miss. It was moved to {moved}"
+                )
             return None
         self._refuse_stranger(entry)
         return entry
@@ -62,6 +72,26 @@ class Store:
     def entry_folder(self, scope: Scope, key: str) -> Path:
         """Where the entry is, or would be."""
         return self.path.joinpath("entries", *scope.folder_parts(), entry_folder_name(key))
+
+    def damaged(self) -> list[Path]:
+        """Folders of entries whose record cannot be read: nobody can find what is in them."""
+        folders = (self.path / "entries").glob("*/*/*")
+        return sorted(folder for folder in folders if not read_entry(folder) and self._is_damaged(folder))
+
+    def _is_damaged(self, folder: Path) -> bool:
+        """Whether a folder without a readable record is really there. Raises ActionError for a stranger's."""
+        try:
+            owner = folder.lstat().st_uid
+        except FileNotFoundError:
+            return False
+        if not self.state.trusts(owner):
+            raise stranger_error(folder, owner)
+        if (folder / RECORD).exists() and not os.access(folder / RECORD, os.R_OK):
+            raise ActionError(
+                f"{folder / RECORD} cannot be read by uid {os.geteuid()}",
+                hint="Share the state root through a group (chmod 2770), or remove the entry",
+            )
+        return read_entry(folder) is None  # it may have been saved between the two looks
 
     def _entries_in(self, folder: Path) -> list[Entry]:
         try:
@@ -154,4 +184,4 @@ def prefix_matches(key: str, prefix: str) -> bool:
     """
     if not key.startswith(prefix):
         return False
-    return len(key) == len(prefix) or prefix[-1:] in SEPARATORS or key[len(prefix)] in SEPARATORS
+    return len(key) == len(prefix) or prefix.endswith(SEPARATORS) or key[len(prefix)] in SEPARATORS

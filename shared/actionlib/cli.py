@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ def main(argv: list[str], *, root: Path, environ: Mapping[str, str]) -> int:
             "--json", action="store_true", help="write the result as JSON to standard output"
         )
     values = vars(parser.parse_args(argv))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     show_json = values.pop("json")
     folder = actions[values.pop("action")]
     given = {name: value for name, value in values.items() if value is not None}

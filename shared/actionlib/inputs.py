@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ class Inputs:
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Non-empty lines, stripped."""
-        return tuple(line.strip() for line in self.text(name).splitlines() if line.strip())
+        return tuple(line.strip() for line in re.split(r"[\r\n]+", self.text(name)) if line.strip())
 
     def boolean(self, name: str) -> bool:
         """Exactly `true` or `false`."""

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actionlib.cli import main
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_flags_are_the_inputs_of_the_action(tmp_path, capsys) -> None:
+    environ = {"COLDVOX_ACTIONS_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": ""}
+    assert (
+        main(
+            ["cache-lock", "--mode", "key", "--key", "mine", "--segments", "a b"], root=ROOT, environ=environ
+        )
+        == 0
+    )
+    assert "key: mine-linux-" in capsys.readouterr().out
+
+
+def test_json_is_all_that_standard_output_gets(tmp_path, capsys) -> None:
+    environ = {"COLDVOX_ACTIONS_HOME": str(tmp_path / "state")}
+    assert main(["cache-lock", "--mode", "status", "--json"], root=ROOT, environ=environ) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["entries"] == []
+    assert facts["locks"] == []
+
+
+def test_help_lists_every_input_with_its_default(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cache-lock", "--help"], root=ROOT, environ={})
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "--on-wait-timeout" in text
+    assert "(default: 300)" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["no-such-action"], ["cache-lock", "--mod"], ["cache-lock", "--nope", "1"]]
+)
+def test_a_wrong_command_line_is_told_and_ends_with_2(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments, root=ROOT, environ={})
+    assert ended.value.code == 2
+    assert "usage: coldvox-actions" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from actionlib.errors import ActionError
 from actionlib.summary import duration, size
@@ -74,7 +75,7 @@ def _download(model: Model, part: Path, *, limit_bytes: int, say: Callable[[str]
             if status < 500 and status not in (408, 429):
                 raise ActionError(f"{model.url} answers {status} {error.response.reason}") from error
             _pause_or_give_up(model, attempt, f"{status} {error.response.reason}", say)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             _pause_or_give_up(model, attempt, str(error), say)
         else:
             return
@@ -128,7 +129,8 @@ def _receive(
 ) -> int:
     started = said = time.monotonic()
     done = have
-    for chunk in response.iter_content(_CHUNK):
+    # read1, not iter_content: when the connection ends, what has arrived must not be lost with the chunk's rest.
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
         done += len(chunk)
         if done > limit_bytes:
             raise TooLargeError(f"over {size(done)}")

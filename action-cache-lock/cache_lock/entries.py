@@ -95,7 +95,7 @@ class Entry:
 def _locked(path: Path, kind: int) -> Iterator[bool]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         yield False
         return
     try:

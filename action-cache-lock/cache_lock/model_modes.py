@@ -49,7 +49,7 @@ def _read_manifest(manifest: str, roots: Roots) -> list[Model]:
         return models.parse_manifest(manifest, "input 'manifest'")
     path = Path(roots.workspace, os.path.expanduser(manifest))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ActionError(
             f"input 'manifest' is '{manifest}', and {path} cannot be read: {getattr(error, 'strerror', error)}",

@@ -48,9 +48,7 @@ class Verdict:
 def parse_manifest(text: str, origin: str) -> list[Model]:
     """Read the manifest. `#` starts a comment. Raises ActionError naming the line."""
     models = [
-        _parse_line(
-            line.split("#", 1)[0].strip() if line.lstrip().startswith("#") else line.strip(), number, origin
-        )
+        _parse_line(line.strip(), number, origin)
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
@@ -65,9 +63,9 @@ def parse_manifest(text: str, origin: str) -> list[Model]:
 
 def _parse_line(line: str, number: int, origin: str) -> Model:
     where = f"{origin} line {number}"
-    entry, _, rest = line.partition(" ")
-    url = rest.split(" #", 1)[0].strip()
-    parts = entry.split(":")
+    entry, *rest = line.split(None, 1)
+    url = re.split(r"(?:^|\s)#", rest[0], maxsplit=1)[0].strip() if rest else ""
+    parts = entry.rsplit(":", 2)
     if len(parts) != 3 or not parts[2]:
         raise ActionError(f"{where} has no digest: '{line}'; allowed: `name:sha256:hex [URL]`")
     name, algorithm, digest = parts
@@ -75,9 +73,10 @@ def _parse_line(line: str, number: int, origin: str) -> Model:
         raise ActionError(f"{where} uses '{algorithm}'; allowed: sha256")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
         raise ActionError(f"{where} has the digest '{digest}'; allowed: 64 hexadecimal digits")
-    if not name or name.startswith("/") or ".." in name.split("/"):
-        raise ActionError(f"{where} names '{name}'; allowed: a relative path without '..'")
-    if url and urlsplit(url).scheme not in ("http", "https"):
+    parts = name.split("/")
+    if not name.strip("./") or not parts[0] or ".." in parts or re.search(r"[:\x00-\x1f]", name):
+        raise ActionError(f"{where} names '{name}'; allowed: a relative path without '..' and ':'")
+    if url and (urlsplit(url).scheme not in ("http", "https") or re.search(r"\s", url)):
         raise ActionError(f"{where} has the URL '{url}'; allowed: http:// or https://")
     return Model(name, digest.lower(), url)
 
@@ -90,22 +89,41 @@ def _archive_suffix(path: str) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes; of a directory: of its sorted lines `relative path NUL file digest LF`."""
-    if not path.is_dir():
+    """SHA-256 of a file's bytes; of a directory: of its sorted lines `relative path NUL file digest LF`.
+
+    A link to a file counts as that file; any other link, in a directory, by its text.
+    """
+    if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    if path.is_symlink() and not path.is_dir():
+        return _link_digest(path)
+    if not path.is_dir():
+        raise ActionError(f"{path} is neither a file nor a directory", hint="Remove it")
     total = hashlib.sha256()
     for file_path in _files_in(path):
-        total.update(os.fsencode(file_path.relative_to(path)) + b"\0" + digest_of(file_path).encode() + b"\n")
+        digest = _link_digest(file_path) if file_path.is_dir() else digest_of(file_path)
+        total.update(os.fsencode(file_path.relative_to(path)) + b"\0" + digest.encode() + b"\n")
     return total.hexdigest()
+
+
+def _link_digest(path: Path) -> str:
+    return hashlib.sha256(b"link " + os.fsencode(path.readlink())).hexdigest()
 
 
 def _files_in(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(path, onerror=_fail):
+        found += [Path(folder, name) for name in names]
+        found += [Path(folder, name) for name in folders if Path(folder, name).is_symlink()]
     yield from sorted(found, key=lambda one: os.fsencode(one.relative_to(path)))
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _fingerprint(path: Path) -> tuple[str, int]:
@@ -113,7 +131,7 @@ def _fingerprint(path: Path) -> tuple[str, int]:
     lines: list[str] = []
     total = 0
     for file_path in _files_in(path):
-        status = file_path.stat()
+        status = file_path.stat() if file_path.is_file() else file_path.lstat()
         identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         lines.append(f"{file_path.relative_to(path)}\0{identity}")
         total += status.st_size
@@ -126,9 +144,13 @@ class Stamps:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, path: Path, *, expected: str, content: str) -> None:
-        """`expected` is the manifest's digest, `content` what the files themselves hash to."""
-        fields = {"expected": expected, "content": content, "fingerprint": _fingerprint(path)[0]}
+    def write(self, path: Path, *, expected: str, content: str, fingerprint: str = "") -> None:
+        """`expected` is the manifest's digest, `content` what the files themselves hash to.
+
+        `fingerprint` was taken before they were read, so that a change meanwhile is seen the next time.
+        """
+        fields = {"expected": expected, "content": content}
+        fields["fingerprint"] = fingerprint or _fingerprint(path)[0]
         temporary = self._path(path).with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps(fields), encoding="ascii")
         temporary.replace(self._path(path))
@@ -146,10 +168,23 @@ class Stamps:
 
 
 def verify(model: Model, folder: Path, stamps: Stamps) -> Verdict:
-    """Hold one model against its digest; reads it only when its stamp no longer fits."""
+    """Hold one model against its digest; reads it only when its stamp no longer fits.
+
+    Raises ActionError for what cannot be read.
+    """
     path = folder / model.name
     if not path.exists():
         return Verdict(model, path, "missing")
+    try:
+        return _verify(model, path, stamps)
+    except OSError as error:
+        raise ActionError(
+            f"model '{model.name}': {error.filename} cannot be read: {error.strerror}",
+            hint="Check its permissions, and that nothing else is changing it",
+        ) from error
+
+
+def _verify(model: Model, path: Path, stamps: Stamps) -> Verdict:
     fingerprint, size = _fingerprint(path)
     stamp = stamps.read(path)
     known = stamp.get("expected") == model.sha256
@@ -157,7 +192,7 @@ def verify(model: Model, folder: Path, stamps: Stamps) -> Verdict:
         return Verdict(model, path, "unchanged", bytes=size)
     found = digest_of(path)
     if found == model.sha256 or (known and found == stamp.get("content")):
-        stamps.write(path, expected=model.sha256, content=found)
+        stamps.write(path, expected=model.sha256, content=found, fingerprint=fingerprint)
         return Verdict(model, path, "verified", found, size)
     unjudged = model.is_unpacked and not known
     return Verdict(model, path, "unknown" if unjudged else "mismatch", found, size)

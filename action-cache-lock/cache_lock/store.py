@@ -75,8 +75,12 @@ class Store:
 
     def damaged(self) -> list[Path]:
         """Folders of entries whose record cannot be read: nobody can find what is in them."""
-        folders = (self.path / "entries").glob("*/*/*")
-        return sorted(folder for folder in folders if not read_entry(folder) and self._is_damaged(folder))
+        found: list[Path] = []
+        for folder in (self.path / "entries").glob("*/*/*"):
+            with contextlib.suppress(ActionError):  # a stranger's: whoever asks for it will be told
+                if not read_entry(folder) and self._is_damaged(folder):
+                    found.append(folder)
+        return sorted(found)
 
     def _is_damaged(self, folder: Path) -> bool:
         """Whether a folder without a readable record is really there. Raises ActionError for a stranger's."""
@@ -96,7 +100,7 @@ class Store:
     def _entries_in(self, folder: Path) -> list[Entry]:
         try:
             names = sorted(os.listdir(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return []
         return [entry for entry in (read_entry(folder / name) for name in names) if entry]
 
@@ -138,7 +142,10 @@ class Store:
             if not ours:
                 return False
             trash = self.state.folder("store", "v1", "trash") / uuid.uuid4().hex
-            entry.folder.rename(trash)  # from here on nobody can find it half removed
+            try:
+                entry.folder.rename(trash)  # from here on nobody can find it half removed
+            except PermissionError:
+                return False  # another user's
         shutil.rmtree(trash, ignore_errors=True)
         return True
 

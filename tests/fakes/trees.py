@@ -44,8 +44,7 @@ def photo(folder: Path) -> dict[bytes, tuple[object, ...]]:
         elif stat.S_ISDIR(status.st_mode):
             seen[relative] = ("folder", mode, mtime_ns)
         elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:  # noqa: PTH123  (names that are not UTF-8)
-                seen[relative] = ("file", mode, mtime_ns, file.read())
+            seen[relative] = ("file", mode, mtime_ns, Path(os.fsdecode(path)).read_bytes())
             names.setdefault((status.st_dev, status.st_ino), []).append(relative)
         else:
             seen[relative] = ("other",)

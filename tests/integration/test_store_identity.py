@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -93,8 +94,7 @@ def test_every_name_that_linux_allows_comes_back(action, workspace, name):
     out = trees.build(workspace / "out", {})
     path = os.path.join(os.fsencode(out), name)
     os.mkdir(path)
-    with open(os.path.join(path, name), "wb") as file:
-        file.write(name)
+    Path(os.fsdecode(path), os.fsdecode(name)).write_bytes(name)
     os.symlink(name, os.path.join(path, b"link"))
     trees.age(out)
     before, after = there_and_back(action, out)

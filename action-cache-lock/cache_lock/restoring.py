@@ -150,6 +150,8 @@ class _Layout:
     def _place(self, row: Row, source_path: str, target: str) -> None:
         try:
             source = os.open(source_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except PermissionError:
+            raise
         except OSError as error:
             raise DamagedEntryError(f"{row.path}: {error.strerror}") from error
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
+from actionlib.state import make_folder
 from cache_lock import copying
 from cache_lock.entries import DATA, FORMAT, MANIFEST, SOURCES, Record, boot_id, now, write_record
 from cache_lock.manifest import ManifestWriter, Row
@@ -69,7 +70,13 @@ def save(store: Store, request: SaveRequest, make_room: MakeRoom) -> Saved:
 def _save_stage(store: Store, request: SaveRequest, stage: Path, make_room: MakeRoom) -> Saved:
     with (stage / MANIFEST).open("wb") as file:
         writer = ManifestWriter(file)
-        tree = _Tree(str(stage / DATA), request.paths, writer, read_only=request.read_only)
+        tree = _Tree(
+            str(stage / DATA),
+            request.paths,
+            writer,
+            read_only=request.read_only,
+            shared_by_group=store.state.shared_by_group,
+        )
         tree.copy()
         file.flush()
         os.fsync(file.fileno())
@@ -103,11 +110,20 @@ def _save_stage(store: Store, request: SaveRequest, stage: Path, make_room: Make
 class _Tree:
     """Copies what the paths name below `data`, and writes the manifest."""
 
-    def __init__(self, data: str, paths: PathSet, writer: ManifestWriter, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        data: str,
+        paths: PathSet,
+        writer: ManifestWriter,
+        *,
+        read_only: bool,
+        shared_by_group: bool,
+    ) -> None:
         self._data = data
         self._paths = paths
         self._writer = writer
         self._read_only = read_only
+        self._shared_by_group = shared_by_group
         self.skipped: list[str] = []
         self._mutex = threading.Lock()
         self._first_of: dict[tuple[int, int], str] = {}
@@ -163,9 +179,13 @@ class _Tree:
         return True
 
     def _make_folder(self, folder: str) -> None:
-        if folder not in self._made:
-            os.makedirs(folder, exist_ok=True)
-            self._made.add(folder)
+        """Make it and what is missing above it, for the group too, whatever the umask."""
+        if folder in self._made:
+            return
+        if folder != self._data:
+            self._make_folder(os.path.dirname(folder))
+        make_folder(Path(folder), shared_by_group=self._shared_by_group)
+        self._made.add(folder)
 
     def _task(self, batch: Sequence[tuple[Item, str, str]]) -> Callable[[], None]:
         def task() -> None:

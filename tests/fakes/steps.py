@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fakes.runner import action_step
@@ -83,12 +84,13 @@ class StartedStep:
         return self._log.read_bytes().decode(errors="backslashreplace")
 
     def signal(self, number: int) -> None:
-        """Send a signal to everything that it started (SIGKILL: the machine's way of ending a job)."""
-        os.killpg(self.process.pid, number)
+        """Send a signal to the step's first process, as the runner does."""
+        poll(lambda: psutil.Process(self.process.pid).children() or self.process.poll() is not None)
+        psutil.Process(self.process.pid).children()[0].send_signal(number)
 
     def kill(self) -> None:
-        """kill -9, and reap."""
-        self.signal(signal.SIGKILL)
+        """kill -9 to everything that it started, and reap."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
     def wait(self, timeout_seconds: float = STEP_SECONDS) -> StepRun:

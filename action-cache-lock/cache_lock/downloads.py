@@ -37,13 +37,29 @@ def fetch(
 
     A part that was downloaded before (by a job that was killed) is continued. The caller holds the lock.
     """
+    try:
+        return _fetch(model, folder, stamps, limit_bytes=limit_bytes, say=say)
+    except OSError as error:
+        raise ActionError(
+            f"model '{model.name}' cannot be stored in {folder}: {error.strerror or error}",
+            hint="Check whether the disk is full, and who owns the directory",
+        ) from error
+
+
+def _fetch(
+    model: Model, folder: Path, stamps: Stamps, *, limit_bytes: int, say: Callable[[str], None]
+) -> Path:
     target = folder / model.name
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{model.sha256[:16]}.part")
+    continued = part.exists()
     _download(model, part, limit_bytes=limit_bytes, say=say)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _digest_durable(part)
+    if found != model.sha256 and continued:
+        say(f"{model.name}: what an earlier job had left does not fit; downloading it anew")
+        part.unlink()
+        _download(model, part, limit_bytes=limit_bytes, say=say)
+        found = _digest_durable(part)
     if found != model.sha256:
         part.unlink()
         raise ActionError(
@@ -58,6 +74,12 @@ def fetch(
         part.replace(target)
     stamps.write(target, expected=model.sha256, content=digest_of(target) if model.is_unpacked else found)
     return target
+
+
+def _digest_durable(part: Path) -> str:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(model: Model, part: Path, *, limit_bytes: int, say: Callable[[str], None]) -> None:

@@ -49,6 +49,8 @@ class Entry:
     folder: Path
     record: Record
     owner: int
+    inode: int
+    """Of entry.json: another entry that was saved under the same key has another one."""
 
     @property
     def last_used(self) -> float:
@@ -124,11 +126,11 @@ def read_entry(folder: Path) -> Entry | None:
     try:
         with (folder / RECORD).open("rb") as file:
             fields = json.load(file)
-            owner = os.fstat(file.fileno()).st_uid
+            status = os.fstat(file.fileno())
         if fields.get("format") != FORMAT or entry_folder_name(fields["key"]) != folder.name:
             return None
         fields["paths"] = tuple(fields["paths"])
-        return Entry(folder, Record(**fields), owner)
+        return Entry(folder, Record(**fields), status.st_uid, status.st_ino)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -165,9 +165,10 @@ class _Work:
         try:
             done = restoring.restore(entry, request, self.state)
         except restoring.DamagedEntryError as error:
-            moved = self.store.quarantine(entry.folder)
+            moved = self.store.set_aside(entry)
             self.context.out.warning(
-                f"entry '{entry.record.key}' is damaged and counts as a miss: {error}. It was moved to {moved}"
+                f"entry '{entry.record.key}' is damaged and counts as a miss: {error}. "
+                + (f"It was moved to {moved}" if moved else "Another job has put it aside meanwhile")
             )
             return False
         entry.count_hit()

@@ -10,6 +10,9 @@ from typing import IO, NamedTuple
 
 from actionlib.errors import ActionError
 
+_KINDS = frozenset("dflh")
+_ROOTS = frozenset({"workspace", "home", "root"})
+
 
 class Row(NamedTuple):
     """One file, directory or link of an entry. `path` is relative to the root that `root` names."""
@@ -66,15 +69,16 @@ def check_manifest(path: Path, sha256: str) -> None:
 
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows in order. The caller has checked the digest before."""
-    with path.open("rb") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             try:
                 row = Row(*json.loads(line))
             except (ValueError, TypeError) as error:
                 raise DamagedManifestError(f"{path.name} line {number} is no row") from error
-            roots = [row.root, row.target.partition("/")[0]] if row.kind == "h" else [row.root]
-            if row.kind not in ("d", "f", "l", "h") or not set(roots) <= {"workspace", "home", "root"}:
+            if row.kind not in _KINDS or row.root not in _ROOTS:
                 raise DamagedManifestError(f"{path.name} line {number} has an unknown kind or root")
+            if row.kind == "h" and row.target.partition("/")[0] not in _ROOTS:
+                raise DamagedManifestError(f"{path.name} line {number} has a link into an unknown root")
             if _escapes(row.path) or (row.kind == "h" and _escapes(row.target)):
                 raise ActionError(
                     f"the entry's manifest {path} holds the path '{row.path}'"
@@ -86,4 +90,4 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def _escapes(path: str) -> bool:
-    return path.startswith("/") or ".." in path.split("/") or "\0" in path
+    return path.startswith("/") or "\0" in path or (".." in path and ".." in path.split("/"))

@@ -73,7 +73,8 @@ def _fetch_once(context: Context, settings: Settings, model: Model, folder: Path
     """One job downloads, the others wait and find it."""
     if not model.url:
         return models.verify(model, folder, stamps)
-    limit = int((settings.max_size_gb or DEFAULT_LIMIT_GIB) * GIB)
+    limit_gib = DEFAULT_LIMIT_GIB if settings.max_size_gb is None else settings.max_size_gb
+    limit = int(limit_gib * GIB)
     with open_locks(open_state(context.environ)).acquire(
         f"fetch {folder / model.name}",
         timeout_seconds=settings.timeout_seconds,

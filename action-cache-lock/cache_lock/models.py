@@ -173,10 +173,8 @@ def verify(model: Model, folder: Path, stamps: Stamps) -> Verdict:
     Raises ActionError for what cannot be read.
     """
     path = folder / model.name
-    if not path.exists():
-        return Verdict(model, path, "missing")
     try:
-        return _verify(model, path, stamps)
+        return _verify(model, path, stamps) if path.exists() else Verdict(model, path, "missing")
     except OSError as error:
         raise ActionError(
             f"model '{model.name}': {error.filename} cannot be read: {error.strerror}",

@@ -149,6 +149,14 @@ class Store:
         shutil.rmtree(trash, ignore_errors=True)
         return True
 
+    def set_aside(self, entry: Entry) -> Path | None:
+        """`quarantine` for an entry that was read; None when another job did so, and may have saved it anew."""
+        try:
+            same = (entry.folder / RECORD).stat().st_ino == entry.inode
+        except OSError:
+            same = False
+        return self.quarantine(entry.folder) if same else None
+
     def quarantine(self, folder: Path) -> Path:
         """Move a damaged entry out of everybody's way, and keep it for whoever wants to know why."""
         target = (

@@ -103,6 +103,28 @@ def test_a_save_that_is_cancelled_cleans_up_after_itself(action, big, state_home
     assert trees.leftovers(state_home) == []
 
 
+def test_a_job_that_finds_damage_late_spares_the_entry_that_was_saved_anew_meanwhile(
+    action, big, workspace, state_home
+):
+    assert action(mode="save", key="k", path="out").exit_code == 0
+    entry = trees.entry_folder(state_home)
+    with (entry / "data/workspace/out/zeros").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    step = action.start(mode="restore", key="k", path="out", materialize="copy")
+    stop_in_the_middle(step, lambda: list(big.glob(".coldvox-restore-*/zeros")))
+    entry.rename(state_home / "store/v1/aside")  # as another job does that has found the damage too
+    (big / "zeros").unlink()
+    assert action(mode="save", key="k", path="out").facts["saved"].startswith("2 files")
+    step.signal(signal.SIGCONT)
+    late = step.wait()
+    assert late.outputs["cache-hit"] == "true", late.log  # the new one
+    assert "Another job has put it aside meanwhile" in late.warnings[0]
+    assert trees.entry_keys(state_home) == {"k"}
+    assert action(mode="restore", key="k", path="out").outputs["cache-hit"] == "true"
+    trees.remove(state_home)
+
+
 # --- full disks --------------------------------------------------------------------------------------------
 
 

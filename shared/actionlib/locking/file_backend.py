@@ -108,6 +108,7 @@ class FileLocks:
             while lease is None:
                 waited = time.monotonic() - started
                 if waited >= timeout_seconds:
+                    queue.leave()  # before the queue is told: we no longer wait
                     raise LockTimeoutError(self.inspect(name), timeout_seconds)
                 woken = queue.sleep(min(wait_interval_seconds, timeout_seconds - waited))
                 if woken:

@@ -236,7 +236,8 @@ class LockFolder:
                 return False
             for name in os.listdir(self._path):
                 if name.startswith(_NOTE):  # of a process that was killed between making the two files
-                    os.unlink(f"{self._path}/{name}")
+                    with contextlib.suppress(FileNotFoundError):  # or of one that is just letting go
+                        os.unlink(f"{self._path}/{name}")
             os.unlink(f"{self._path}/{_GUARD}")
             with contextlib.suppress(OSError):  # somebody has made a new guard already
                 self.path.rmdir()

@@ -26,6 +26,10 @@ class Destination:
         self._open = ExitStack()
         self._folders: dict[str, str] = {}
         """Final path of a directory -> its path in a stage."""
+        self._containers: dict[str, str] = {}
+        """Base -> the existing directory that its stage lies in."""
+        self._absent: set[str] = set()
+        """Directories that are not there yet, so that nothing below them has to be looked at."""
         self._attributes: list[tuple[str, int, int]] = []
 
     def __enter__(self) -> Self:
@@ -46,20 +50,28 @@ class Destination:
         folder, name = os.path.split(absolute)
         return f"{self._stage_folder(folder, for_child=absolute)}/{name}"
 
+    def covers(self, folder: str) -> bool:
+        """Whether everything in `folder` may be restored, not just some of its files."""
+        return any(is_below(folder, base) for base in self._paths.bases)
+
     def _stage_folder(self, folder: str, *, for_child: str = "") -> str:
+        base = self._base_of(for_child or folder)
         if staged := self._folders.get(folder):
             return staged
-        base = self._base_of(for_child or folder)
-        container = _existing_folder(base)
-        if not is_below(folder, container):
-            folder = container
-        stage = self._stages.get(container)
-        if stage is None:
-            stage = self._stages[container] = self._open_stage(container)
-        _refuse_escape(folder, container)
-        staged = os.path.normpath(os.path.join(stage, os.path.relpath(folder, container)))
-        os.makedirs(staged, exist_ok=True)
-        self._folders[folder] = staged
+        container = self._containers.get(base) or self._containers.setdefault(base, _existing_folder(base))
+        if container not in self._stages:
+            self._stages[container] = self._folders[container] = self._open_stage(container)
+        return self._made(folder if is_below(folder, container) else container, container)
+
+    def _made(self, folder: str, container: str) -> str:
+        """The directory in the container's stage that stands for `folder`."""
+        if staged := self._folders.get(folder):
+            return staged
+        parent, name = os.path.split(folder)
+        staged = self._folders[folder] = f"{self._made(parent, container)}/{name}"
+        if parent in self._absent or not _is_there(folder, container):
+            self._absent.add(folder)
+        os.mkdir(staged)
         return staged
 
     def _open_stage(self, container: str) -> str:
@@ -109,16 +121,19 @@ def _existing_folder(base: str) -> str:
     return base
 
 
-def _refuse_escape(folder: str, container: str) -> None:
-    """Raise ActionError if a link on the way from `container` to `folder` leads out of the container."""
-    while folder != container:
-        if os.path.islink(folder) and not is_below(os.path.realpath(folder), os.path.realpath(container)):
-            raise ActionError(
-                f"restoring would write through the link {folder} -> {os.readlink(folder)}, which leads out "
-                f"of {container}",
-                hint="Remove the link, or name its target in input 'path'",
-            )
-        folder = os.path.dirname(folder)
+def _is_there(folder: str, container: str) -> bool:
+    """Whether it exists. Raises ActionError if it is a link that leads out of the container."""
+    try:
+        mode = os.lstat(folder).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if stat.S_ISLNK(mode) and not is_below(os.path.realpath(folder), os.path.realpath(container)):
+        raise ActionError(
+            f"restoring would write through the link {folder} -> {os.readlink(folder)}, which leads out "
+            f"of {container}",
+            hint="Remove the link, or name its target in input 'path'",
+        )
+    return True
 
 
 @contextlib.contextmanager

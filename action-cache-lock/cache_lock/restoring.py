@@ -104,6 +104,8 @@ class _Layout:
         self._verify = request.verify_content or entry.record.boot != boot_id()
         self._euid = os.geteuid()
         self._copied = False
+        self._staged: dict[tuple[str, str], str] = {}
+        """Root and directory of a row -> where its files are to be written."""
         self.files = 0
         self.bytes = 0
 
@@ -121,14 +123,14 @@ class _Layout:
             batch: list[tuple[Row, str]] = []
             batch_bytes = 0
             for row in read_rows(self._manifest):
-                absolute = self._roots.absolute(row.root, row.path)
                 if row.kind == "d":
+                    absolute = self._roots.absolute(row.root, row.path)
                     self._destination.add_folder(absolute, mode=row.mode, mtime_ns=row.mtime_ns)
                     continue
                 if row.kind in ("l", "h"):
                     links.append(row)
                     continue
-                batch.append((row, self._destination.stage_path(absolute)))
+                batch.append((row, self._target(row)))
                 batch_bytes += row.size
                 self.files += 1
                 self.bytes += row.size
@@ -140,6 +142,17 @@ class _Layout:
         for row in links:
             self._add_link(row)
 
+    def _target(self, row: Row) -> str:
+        """Where in the stage the row's file is to be written."""
+        folder, _, name = row.path.rpartition("/")
+        if staged := self._staged.get((row.root, folder)):
+            return f"{staged}/{name}"
+        absolute = self._roots.absolute(row.root, row.path)
+        target = self._destination.stage_path(absolute)
+        if self._destination.covers(os.path.dirname(absolute)):
+            self._staged[row.root, folder] = os.path.dirname(target)
+        return target
+
     def _task(self, batch: Sequence[tuple[Row, str]]) -> Callable[[], None]:
         def task() -> None:
             for row, target in batch:
@@ -149,25 +162,36 @@ class _Layout:
 
     def _place(self, row: Row, source_path: str, target: str) -> None:
         try:
-            source = os.open(source_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            if self._link and not self._verify:
+                status = os.lstat(source_path)
+                self._check(row, source_path, status)
+                if self._may_link(status) and self._link_file(source_path, target):
+                    return
+            source = os.open(source_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
             raise
         except OSError as error:
             raise DamagedEntryError(f"{row.path}: {error.strerror}") from error
         try:
             status = os.fstat(source)
-            if not self._state.trusts(status.st_uid):
-                raise stranger_error(Path(source_path), status.st_uid)
-            if status.st_size != row.size:
-                raise DamagedEntryError(f"{row.path} has {status.st_size} bytes, and should have {row.size}")
-            if self._link and (status.st_uid == self._euid or self._link == "symlink"):
-                if self._verify:
-                    _compare(row, copying.digest(source))
+            self._check(row, source_path, status)
+            if self._link and self._may_link(status):
+                _compare(row, copying.digest(source))
                 if self._link_file(source_path, target):
                     return
+                os.lseek(source, 0, os.SEEK_SET)
             self._write(row, source, target)
         finally:
             os.close(source)
+
+    def _check(self, row: Row, source_path: str, status: os.stat_result) -> None:
+        if not self._state.trusts(status.st_uid):
+            raise stranger_error(Path(source_path), status.st_uid)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != row.size:
+            raise DamagedEntryError(f"{row.path} has {status.st_size} bytes, and should have {row.size}")
+
+    def _may_link(self, status: os.stat_result) -> bool:
+        return status.st_uid == self._euid or self._link == "symlink"
 
     def _link_file(self, source_path: str, target: str) -> bool:
         if self._link == "symlink":

@@ -46,7 +46,9 @@ for folder, _, names in os.walk(sys.argv[1]):
         with open(os.path.join(folder, name), "rb") as file:
             hashlib.file_digest(file, "sha256").digest()
 """
-TOUCH = "import mmap, sys; mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE).close()"
+TOUCH = (
+    "import mmap, sys; mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE).close()"
+)
 
 
 @dataclass(frozen=True)

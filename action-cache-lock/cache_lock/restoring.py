@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,12 +162,9 @@ class _Layout:
         return task
 
     def _place(self, row: Row, source_path: str, target: str) -> None:
+        if self._link and not self._verify and self._link_unread(row, source_path, target):
+            return
         try:
-            if self._link and not self._verify:
-                status = os.lstat(source_path)
-                self._check(row, source_path, status)
-                if self._may_link(status) and self._link_file(source_path, target):
-                    return
             source = os.open(source_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
             raise
@@ -183,6 +181,14 @@ class _Layout:
             self._write(row, source, target)
         finally:
             os.close(source)
+
+    def _link_unread(self, row: Row, source_path: str, target: str) -> bool:
+        try:
+            status = os.lstat(source_path)
+        except FileNotFoundError as error:
+            raise DamagedEntryError(f"{row.path}: {error.strerror}") from error
+        self._check(row, source_path, status)
+        return self._may_link(status) and self._link_file(source_path, target)
 
     def _check(self, row: Row, source_path: str, status: os.stat_result) -> None:
         if not self._state.trusts(status.st_uid):

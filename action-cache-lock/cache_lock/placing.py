@@ -21,6 +21,7 @@ class Destination:
 
     def __init__(self, paths: PathSet) -> None:
         self._paths = paths
+        self._bases = paths.bases
         self._stages: dict[str, str] = {}
         """Existing directory that receives something -> its stage."""
         self._open = ExitStack()
@@ -52,7 +53,7 @@ class Destination:
 
     def covers(self, folder: str) -> bool:
         """Whether everything in `folder` may be restored, not just some of its files."""
-        return any(is_below(folder, base) for base in self._paths.bases)
+        return any(is_below(folder, base) for base in self._bases)
 
     def _stage_folder(self, folder: str, *, for_child: str = "") -> str:
         base = self._base_of(for_child or folder)
@@ -87,7 +88,7 @@ class Destination:
             ) from error
 
     def _base_of(self, absolute: str) -> str:
-        for base in self._paths.bases:
+        for base in self._bases:
             if is_below(absolute, base):
                 return base
         raise ActionError(

@@ -23,7 +23,7 @@ from typing import Self
 
 from actionlib.errors import ActionError
 from actionlib.locking.backend import LockStatus, LockTimeoutError, OnWait
-from actionlib.locking.tickets import HELD, WAIT, LockFolder, TicketName, note_of, remove_ticket
+from actionlib.locking.tickets import HELD, LET_GO, WAIT, LockFolder, TicketName, note_of, remove_ticket
 
 PRIORITY_RANGE = (-100, 100)
 
@@ -64,6 +64,10 @@ class FileLease:
         """Remove the ticket and let go, which wakes the next one in the queue."""
         if self._descriptor is not None:
             remove_ticket(str(self.path))
+            with contextlib.suppress(
+                OSError
+            ):  # a forked child may have the pipe open still: closing is not enough
+                os.write(self._descriptor, LET_GO)
             self.hand_over()
             os.sched_yield()  # the next one wakes on our processor: let it begin, instead of finishing first
 
@@ -184,7 +188,7 @@ class _Queue:
         """Block in the kernel until somebody ahead lets go; False when the time is over."""
         poller = select.poll()
         for descriptor in self._ahead:
-            poller.register(descriptor, 0)  # POLLHUP, which is always reported
+            poller.register(descriptor, select.POLLIN)  # and POLLHUP, which is always reported
         return bool(poller.poll(max(timeout_seconds, 0.0) * 1000))
 
     def leave(self) -> None:

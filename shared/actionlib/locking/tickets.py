@@ -22,6 +22,9 @@ from actionlib.locking.backend import Ticket
 GUARD_DEADLINE_SECONDS = 30.0
 HELD, WAIT = "held", "wait"
 _GUARD, _NOTE = "guard", "note."
+LET_GO = bytes(
+    4096
+)  # written into a ticket's pipe by its owner; each look at the ticket takes one byte of it
 
 
 class TicketName(NamedTuple):
@@ -171,10 +174,8 @@ class LockFolder:
         except FileNotFoundError:
             return None
         try:
-            has_owner = os.read(descriptor, 1) != b""  # end of file: nobody has it open for writing
+            os.read(descriptor, 1)  # LET_GO, or the end of file: nobody has it open for writing
         except BlockingIOError:
-            has_owner = True
-        if has_owner:
             return descriptor
         os.close(descriptor)
         self.remove(name)

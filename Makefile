@@ -34,11 +34,11 @@ test: setup ## Lint and all tests
 demo: setup-demo ## Run the example workflows under act, cold and warm, and show their job summaries
 	@$(python) scripts/demo.py
 
-bench: setup ## Run all benchmarks, with the seconds
+bench: setup ## Run all benchmarks, with the seconds; fails when a target is missed
 	@failed=0; \
 	for file in tests/bench/bench_*.py; do \
 		printf '\n== %s\n' "$$file"; \
-		PYTHONPATH=$(packages) $(python) "$$file" || failed=1; \
+		PYTHONPATH=$(packages) $(python) "$$file" --check || failed=1; \
 	done; \
 	exit $$failed
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +26,10 @@ CONNECT_SECONDS, READ_SECONDS = 15, 60
 ATTEMPTS = 4
 PROGRESS_SECONDS = 5.0
 _CHUNK = 1 << 20
+
+
+# What the decompressors, and an encrypted archive, raise besides.
+_UNPACK_FAULTS = (NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class TooLargeError(Exception):
@@ -177,7 +183,7 @@ def _unpack(archive: Path, target: Path, model: Model) -> None:
             else:
                 with tarfile.open(archive) as tar:
                     tar.extractall(inside, filter="data")
-        except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, *_UNPACK_FAULTS) as error:
             raise ActionError(f"{model.url} cannot be unpacked: {error}") from error
         content = list(inside.iterdir())
         source = content[0] if len(content) == 1 and content[0].is_dir() else inside

@@ -22,7 +22,8 @@ from actionlib.processes import Process, open_pidfd
 from actionlib.state import StateRoot
 from actionlib.supervise import spawn_detached
 
-HELD, RELEASED, EXPIRED, GONE, REPORTED = "held", "released", "expired", "gone", "reported"
+HELD, RELEASING, RELEASED = "held", "releasing", "released"
+EXPIRED, GONE, ENDED, REPORTED = "expired", "gone", "ended", "reported"
 _RELEASE_DEADLINE_SECONDS = 20.0
 
 
@@ -49,7 +50,7 @@ class LockRecord:
 
 def records_folder(state: StateRoot, job: Job) -> Path:
     """Where the records of a job's locks lie."""
-    return state.folder("runs", job.identity, "locks")
+    return state.job_folder(job, "locks")
 
 
 def write_record(path: Path, record: LockRecord) -> None:
@@ -62,7 +63,18 @@ def write_record(path: Path, record: LockRecord) -> None:
 def read_records(folder: Path) -> list[tuple[Path, LockRecord]]:
     """The records of a job, oldest first."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    return [(path, LockRecord(**json.loads(path.read_text(encoding="utf-8")))) for path in paths]
+    return [(path, read_record(path)) for path in paths]
+
+
+def read_record(path: Path) -> LockRecord:
+    """One record. Raises ActionError when somebody damaged it."""
+    try:
+        return LockRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ActionError(
+            f"the record {path} of a lock that this job acquired cannot be read: {error}",
+            hint="The lock is free when the job ends; remove the file if it is in the way",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,17 @@ class HeldLocks:
                 f"lock '{name}' was not acquired by this job",
                 hint="Use `mode: acquire` in an earlier step of the same job, with the same lock-name",
             )
-        return [self._release_one(path, record) for path, record in chosen]
+        ended = [(path, self._end(path, record)) for path, record in chosen]
+        lost = [(path, record) for path, record in ended if record.state not in (RELEASED, REPORTED)]
+        for path, record in lost:
+            write_record(path, dataclasses.replace(record, state=REPORTED))
+        if lost:
+            reasons = "; ".join(_why_lost(record) for _, record in lost)
+            raise ActionError(
+                f"lock '{lost[0][1].name}' was lost before its release: {reasons}",
+                hint="What ran since then was not protected by it; check its result",
+            )
+        return [record for _, record in ended]
 
     def _of_name(self, name: str) -> list[tuple[Path, LockRecord]]:
         return [(path, record) for path, record in read_records(self._folder) if record.name == name]
@@ -152,23 +174,22 @@ class HeldLocks:
             )
         return found
 
-    def _release_one(self, path: Path, record: LockRecord) -> LockRecord:
-        if record.state == HELD and record.supervisor.is_alive():
-            send_signal(record.supervisor, signal.SIGTERM)
-            _await_end(record)
-            record = LockRecord(**json.loads(path.read_text(encoding="utf-8")))
-        if record.state in (RELEASED, REPORTED):
+    def _end(self, path: Path, record: LockRecord) -> LockRecord:
+        """Let the supervisor end, if it still holds the lock; returns what became of it."""
+        if not record.is_held():
             return record
-        write_record(path, dataclasses.replace(record, state=REPORTED))
-        raise ActionError(
-            f"lock '{record.name}' was lost before its release: {_why_lost(record)}",
-            hint="What ran since then was not protected by it; check its result",
-        )
+        # Noted before the signal: a supervisor that anybody else signals has lost its lock.
+        write_record(path, dataclasses.replace(record, state=RELEASING))
+        send_signal(record.supervisor, signal.SIGTERM)
+        _await_end(record)
+        return read_record(path)
 
 
 def _why_lost(record: LockRecord) -> str:
     if record.state == EXPIRED:
         return f"it had been held for max-hold-seconds ({record.max_hold_seconds:g} s)"
+    if record.state == ENDED:
+        return f"its supervisor (pid {record.pid}) was told to end by somebody else"
     if record.state == GONE:
         return "its ticket was removed from the state root"
     return f"its supervisor (pid {record.pid}) was killed"

@@ -15,8 +15,19 @@ from typing import Any
 from actionlib.jobs import Job, JobWatch
 from actionlib.locking.file_backend import FileLease
 from actionlib.processes import Process
+from actionlib.state import leave_job_folder
 from actionlib.supervise import announce_ready
-from cache_lock.held_locks import EXPIRED, GONE, HELD, RELEASED, LockRecord, write_record
+from cache_lock.held_locks import (
+    ENDED,
+    EXPIRED,
+    GONE,
+    HELD,
+    RELEASED,
+    RELEASING,
+    LockRecord,
+    read_record,
+    write_record,
+)
 
 
 def hold(order: dict[str, Any], environ: Mapping[str, str]) -> None:
@@ -46,13 +57,20 @@ def hold(order: dict[str, Any], environ: Mapping[str, str]) -> None:
     with JobWatch(Job.from_json(order["job"])) as watch:
         announce_ready(environ)
         wake = watch.wait(timeout_seconds=order["max_hold_seconds"], also=(wake_reader,))
-    ended = RELEASED if wake.readable else EXPIRED
-    outcome = ended if lease.is_held() else GONE
+    outcome = _outcome(lease, record_path, signalled=bool(wake.readable))
     # Recorded before the lock is free: whoever reads `held` beside a dead supervisor knows that it was killed.
     write_record(record_path, record(outcome))
     lease.release()
     if wake.job_ended and not wake.readable:
         _forget(record_path)
+
+
+def _outcome(lease: FileLease, record_path: Path, *, signalled: bool) -> str:
+    if not lease.is_held():
+        return GONE
+    if not signalled:
+        return EXPIRED
+    return RELEASED if read_record(record_path).state == RELEASING else ENDED
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:
@@ -63,9 +81,9 @@ def _forget(record_path: Path) -> None:
     """Nobody will ask for the lock of an ended job."""
     record_path.unlink(missing_ok=True)
     record_path.with_suffix(".log").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # other things of the job may lie there
+    with contextlib.suppress(OSError):  # another lock of the job
         record_path.parent.rmdir()
-        record_path.parent.parent.rmdir()
+    leave_job_folder(record_path.parent.parent)
 
 
 if __name__ == "__main__":

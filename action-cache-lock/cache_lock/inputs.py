@@ -138,6 +138,16 @@ def _check_combination(settings: Settings) -> None:
                 f"input '{field.replace('_', '-')}' is 'true', and mode '{settings.mode}' does not know it; "
                 f"allowed with: {', '.join(modes)}"
             )
+    if (
+        settings.materialize in ("hardlink", "symlink")
+        and settings.mode == "populate"
+        and not settings.read_only
+    ):
+        raise ActionError(
+            f"input 'materialize' is '{settings.materialize}' without 'read-only: true': the entry that this step "
+            "saves could not be restored that way",
+            hint="Set 'read-only: true', or use 'materialize: auto'",
+        )
     if settings.materialize in ("hardlink", "symlink") and settings.mode == "save":
         raise ActionError(
             f"input 'materialize' is '{settings.materialize}'; mode 'save' always stores copies",

@@ -99,20 +99,26 @@ class Destination:
 
     def move_in(self, *, clean: bool) -> None:
         """Rename everything into place; with `clean`, empty the named paths before."""
-        try:
-            if clean:
-                empty(self._paths)
+        if clean:
+            empty(self._paths)
+        with _explained():
             for container, stage in self._stages.items():
                 _merge(stage, container)
             self._open.close()  # now, because it changes the containers' times
             for folder, mode, mtime_ns in reversed(self._attributes):
                 os.chmod(folder, mode)
                 os.utime(folder, ns=(mtime_ns, mtime_ns))
-        except OSError as error:
-            raise ActionError(
-                f"{error.filename2 or error.filename} cannot be replaced: {error.strerror}",
-                hint="Check who owns it; what comes after it in the entry was not restored",
-            ) from error
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ActionError(
+            f"{error.filename2 or error.filename} cannot be replaced: {error.strerror}",
+            hint="Check who owns it; what comes after it was not done",
+        ) from error
 
 
 def _existing_folder(base: str) -> str:
@@ -194,7 +200,7 @@ def empty(paths: PathSet) -> None:
 
     named = {os.path.normpath(base) for base in paths.bases}
     folders: list[str] = []
-    with ExitStack() as sealed:
+    with ExitStack() as sealed, _explained():
         for item in paths.walk(ignore):
             if item.kind == "d":
                 folders.append(item.path)

@@ -37,6 +37,7 @@ def populate(
     *,
     lock_name: str,
     timeout_seconds: float,
+    priority: int,
     owner: dict[str, str],
     on_wait: OnWait,
 ) -> Populated:
@@ -48,7 +49,9 @@ def populate(
     if parts.restore_exact():
         return Populated("hit")
     try:
-        lease = locks.acquire(lock_name, timeout_seconds=timeout_seconds, owner=owner, on_wait=on_wait)
+        lease = locks.acquire(
+            lock_name, timeout_seconds=timeout_seconds, priority=priority, owner=owner, on_wait=on_wait
+        )
     except LockTimeoutError as error:
         if not parts.run_after_timeout:
             raise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +50,12 @@ def plan(
     """What pruning would remove now; never the entries whose folders are `spared`."""
     removals = [Removal(path, path.name, 0, "left behind by a killed job") for path in store.leftovers()]
     removals += [Removal(path, path.name, 0, "its record is damaged") for path in store.damaged()]
+    removals += [Removal(path, path.name, 0, "of a job that has ended") for path in store.state.ended_jobs()]
     limit = now() - QUARANTINE_DAYS * 86_400
     removals += [
         Removal(path, path.name, 0, f"quarantined more than {QUARANTINE_DAYS} days ago")
         for path in store.quarantined()
-        if path.stat().st_mtime < limit
+        if _mtime(path) < limit
     ]
     protected = linked_entries(store.state) | spared
     entries = sorted(
@@ -73,6 +74,13 @@ def plan(
         total -= entry.record.bytes
         removals.append(Removal(entry.folder, entry.record.key, entry.record.bytes, reason, entry))
     return removals
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another pruner was faster
+        return float("inf")
 
 
 def prune(store: Store, *, budget: int, max_age_days: float | None = None) -> list[Removal]:
@@ -122,7 +130,7 @@ def _remove(store: Store, removal: Removal) -> bool:
         return store.remove(removal.entry)
     if removal.path.is_relative_to(store.path / "entries"):
         shutil.rmtree(store.quarantine(removal.path), ignore_errors=True)
-    elif removal.path.is_relative_to(store.path / "quarantine"):
+    elif removal.path.is_relative_to(store.path / "quarantine") or not removal.path.is_relative_to(store.path):
         shutil.rmtree(removal.path, ignore_errors=True)
     else:
         store.remove_leftover(removal.path)
@@ -134,26 +142,21 @@ def _remove(store: Store, removal: Removal) -> bool:
 
 def remember_links(state: StateRoot, job: Job, entry: Entry) -> None:
     """The job's files are symbolic links into the entry: it must stay as long as the job runs."""
-    folder = state.folder("runs", job.identity, "links")
-    path = folder / f"{entry.folder.parent.name}~{entry.folder.name}"[:250]
-    path.write_text(json.dumps({"job": job.to_json(), "entry": str(entry.folder)}), encoding="ascii")
+    folder = state.job_folder(job, "links")
+    path = folder / hashlib.sha256(str(entry.folder).encode()).hexdigest()
+    path.write_text(str(entry.folder), encoding="utf-8")
+    path.chmod(state.file_mode())  # whoever prunes has to read it, whatever our umask
 
 
 def linked_entries(state: StateRoot) -> frozenset[str]:
-    """Folders of entries that a living job links to; the notes of ended jobs are removed."""
-    protected: set[str] = set()
-    for note in _notes(state.path.glob("runs/*/links/*")):
-        try:
-            fields = json.loads(note.read_text(encoding="ascii"))
-            alive = Job.from_json(fields["job"]).is_alive()
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if alive:
-            protected.add(str(fields["entry"]))
-        else:
-            note.unlink(missing_ok=True)
-    return frozenset(protected)
+    """Folders of entries that a living job links to."""
+    ended = set(state.ended_jobs())
+    notes = [note for note in state.path.glob("runs/*/links/*") if note.parent.parent not in ended]
+    return frozenset(_read(note) for note in notes)
 
 
-def _notes(found: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in found if path.is_file())
+def _read(note: Path) -> str:
+    try:
+        return note.read_text(encoding="utf-8")
+    except FileNotFoundError:  # its job has just ended
+        return ""

@@ -33,7 +33,7 @@ def waiting_line(say: Callable[[str], None], what: str) -> OnWait:
 
     def line(status: LockStatus, waited: float) -> None:
         holders = "; ".join(
-            f"{ticket.describe()} since {duration(max(0.0, time.time() - ticket.since))}"
+            f"{ticket.describe()} for {duration(max(0.0, time.time() - ticket.since))}"
             for ticket in status.holders
         )
         say(

@@ -54,17 +54,17 @@ def save(store: Store, request: SaveRequest, make_room: MakeRoom) -> Saved:
     if store.find(request.scope, request.key):
         return Saved("already-saved")
     if not request.paths.exists():
-        raise ActionError(
-            f"nothing to save: no file matches input 'path' ({', '.join(request.paths.lines)})",
-            hint="Check that the step which makes the files ran before, and in this workspace",
-        )
+        raise nothing_to_save(request.paths)
     try:
         with store.stage() as stage:
             return _save_stage(store, request, stage, make_room)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Saved("disk-full")
-        raise
+        raise ActionError(
+            f"'{request.key}' cannot be saved: {error.strerror} ({error.filename or store.path})",
+            hint="Check the disk and the permissions of the state root",
+        ) from error
 
 
 def _save_stage(store: Store, request: SaveRequest, stage: Path, make_room: MakeRoom) -> Saved:
@@ -231,6 +231,14 @@ class _Tree:
         finally:
             os.close(target)
         return size, sha256
+
+
+def nothing_to_save(paths: PathSet) -> ActionError:
+    """The error for paths that name nothing."""
+    return ActionError(
+        f"nothing to save: no file matches input 'path' ({', '.join(paths.lines)})",
+        hint="Check that the step which makes the files ran before, and in this workspace",
+    )
 
 
 def _changed(path: str) -> ActionError:

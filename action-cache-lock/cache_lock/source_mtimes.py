@@ -67,10 +67,10 @@ def restore_sources(workspace: Path, recorded: Path) -> SourceTimes:
 
 
 def _tracked_unmodified(workspace: Path) -> Iterator[tuple[str, str]]:
-    modified = set(_split(_git(workspace, "diff-files", "--name-only", "-z")))
+    modified = set(_split(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
     if modified:  # the index may only be stale: let git look at the contents
         _git(workspace, "update-index", "-q", "--refresh", check=False)
-        modified = set(_split(_git(workspace, "diff-files", "--name-only", "-z")))
+        modified = set(_split(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
     for line in _split(_git(workspace, "ls-files", "--stage", "-z")):
         head, _, path = line.partition("\t")
         mode, blob, _stage = head.split(" ")

@@ -55,6 +55,8 @@ class Store:
                     f"entry '{key}' has no valid record ({RECORD}) and counts as a miss. It was moved to {moved}"
                 )
             return None
+        if entry.record.key != key:  # no honest key has the folder name of another one
+            return None
         self._refuse_stranger(entry)
         return entry
 
@@ -164,6 +166,7 @@ class Store:
         )
         with contextlib.suppress(FileNotFoundError):  # somebody else was faster
             folder.rename(target)
+            os.utime(target)  # its age counts from now
         return target
 
     def leftovers(self) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import stat
@@ -10,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
-from actionlib.jobs import in_container
+from actionlib.jobs import Job, in_container
 
+_JOB_NOTE = "job.json"
 SYSTEM_ROOT = Path("/var/lib/coldvox-actions")
 
 # flock is emulated or not shared between clients on these (flock(2), NOTES), so locks would not exclude.
@@ -81,6 +84,20 @@ class StateRoot:
                 make_folder(current, shared_by_group=self.shared_by_group)
         return current
 
+    def job_folder(self, job: Job, *parts: str) -> Path:
+        """A folder for what belongs to a job; it says whose it is, so that it can go when the job has ended."""
+        note = self.folder("runs", job.identity) / _JOB_NOTE
+        if not note.exists():
+            temporary = note.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(job.to_json()), encoding="utf-8")
+            temporary.chmod(self.file_mode())
+            temporary.replace(note)
+        return self.folder("runs", job.identity, *parts)
+
+    def ended_jobs(self) -> list[Path]:
+        """Folders of jobs that have ended."""
+        return [note.parent for note in sorted(self.path.glob(f"runs/*/{_JOB_NOTE}")) if _has_ended(note)]
+
     def file_mode(self) -> int:
         """Permissions for a new state file."""
         return 0o660 if self.shared_by_group else 0o600
@@ -88,6 +105,21 @@ class StateRoot:
     def trusts(self, owner: int) -> bool:
         """Whether what `owner` (a uid) wrote may be used."""
         return owner in self.trusted_uids
+
+
+def leave_job_folder(folder: Path) -> None:
+    """Remove a job's folder if nothing but the note of its owner is left in it."""
+    with contextlib.suppress(OSError):  # other things of the job may lie there
+        if [path.name for path in folder.iterdir()] == [_JOB_NOTE]:
+            (folder / _JOB_NOTE).unlink()
+            folder.rmdir()
+
+
+def _has_ended(note: Path) -> bool:
+    try:
+        return not Job.from_json(json.loads(note.read_text(encoding="utf-8"))).is_alive()
+    except (OSError, ValueError, KeyError, TypeError, ActionError):
+        return False
 
 
 def make_folder(path: Path, *, shared_by_group: bool) -> None:

@@ -31,6 +31,7 @@ DIGEST = "0" * 64
         (SAVE, "nothing to save: no file matches input 'path' (out)"),
         (SAVE | {"run": "true"}, "input 'run' is set, and mode 'save' runs nothing"),
         (SAVE | {"materialize": "hardlink"}, "input 'materialize' is 'hardlink'; mode 'save' always"),
+        (POPULATE | {"materialize": "symlink"}, "input 'materialize' is 'symlink' without 'read-only: true'"),
         (RESTORE | {"materialize": "move"}, "input 'materialize' is 'move'; allowed: auto, reflink"),
         (RESTORE | {"clean": "yes"}, "input 'clean' is 'yes'; allowed: true, false"),
         (RESTORE | {"share": "world"}, "input 'share' is 'world'; allowed: repository, host"),
@@ -77,6 +78,12 @@ def test_a_read_only_state_root_is_not_replaced_by_another_one(action: ActionSta
     step = action.start(mode="status", ordinary=True).wait()
     assert f"the state root {state_home}" in step.error()
     assert "cannot be written" in step.error()
+
+
+def test_a_path_that_holds_the_state_root_is_refused(action: ActionStarter, workspace) -> None:
+    (workspace / "out").mkdir()
+    step = action(mode="save", key="k", path="out", environ={"COLDVOX_ACTIONS_HOME": str(workspace / "out/state")})
+    assert "which holds the state root" in step.error()
 
 
 def test_two_slot_counts_for_one_lock_are_both_named(action: ActionStarter) -> None:

@@ -224,3 +224,38 @@ def test_the_maximum_age_ends_the_script_so_that_nothing_runs_unprotected(
     assert step.exit_code == 124
     assert "was ended after max-hold-seconds (1 s)" in step.errors[0]
     assert action(mode="status").facts["locks"] == []
+
+
+def test_a_lost_lock_does_not_keep_the_jobs_other_locks_of_that_name(host: Host) -> None:
+    job = host.job()
+    host.step(job, mode="acquire", lock_name="l", slots=2)
+    os.kill(host.supervisor(), signal.SIGKILL)
+    poll(host.is_free)
+    host.step(job, mode="acquire", lock_name="l", slots=2)
+    released = host.step(job, mode="release", lock_name="l")
+    assert released.exit_code == 1
+    assert "was lost before its release" in released.stdout
+    assert host.is_free()
+    job.finish()
+
+
+def test_a_supervisor_that_somebody_else_ended_has_lost_its_lock(host: Host) -> None:
+    job = host.job()
+    host.step(job, mode="acquire", lock_name="l")
+    os.kill(host.supervisor(), signal.SIGTERM)
+    poll(host.is_free)
+    released = host.step(job, mode="release", lock_name="l")
+    assert released.exit_code == 1
+    assert "was told to end by somebody else" in released.stdout
+    job.finish()
+
+
+def test_a_released_locks_record_goes_with_the_next_prune_after_its_job(host: Host) -> None:
+    job = host.job()
+    host.step(job, mode="acquire", lock_name="l")
+    host.step(job, mode="release", lock_name="l")
+    host._action(mode="prune")
+    assert list((host.state / "runs").iterdir()) != []
+    job.finish()
+    host._action(mode="prune")
+    assert list((host.state / "runs").iterdir()) == []

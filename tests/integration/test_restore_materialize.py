@@ -146,7 +146,7 @@ def test_an_entry_that_a_living_job_links_to_is_never_pruned(action, runner, wor
     assert whole(workspace)
     job.finish()
     pruned = action(mode="prune", max_size_gb=0)
-    assert [one["key"] for one in pruned.facts["removed"]] == ["k"]
+    assert "k" in [one["key"] for one in pruned.facts["removed"]]
 
 
 # --- reflinks ----------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Actor:
             on_timeout=lambda _error: None,
         )
         populate.populate(
-            parts, self.locks, lock_name=key, timeout_seconds=5, owner={}, on_wait=lambda *_: None
+            parts, self.locks, lock_name=key, timeout_seconds=5, priority=0, owner={}, on_wait=lambda *_: None
         )
 
     def prune(self, _key: str) -> None:

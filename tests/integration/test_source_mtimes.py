@@ -171,3 +171,26 @@ def test_an_entry_without_times_restores_and_warns(action: ActionStarter, worksp
     step = action(mode="restore", **SAVED)
     assert step.exit_code == 0
     assert any("without 'source-mtimes: true'" in text for text in step.warnings)
+
+
+def test_a_workspace_below_the_repositorys_top_keeps_what_changed_there(
+    action: ActionStarter, workspace
+) -> None:
+    # The workspace as a part of a larger checkout: git names changed files from the top of the repository.
+    top = workspace.parent
+    (workspace / "a.c").write_text("old")
+    (workspace / "b.c").write_text("same")
+    (top / ".gitignore").write_text("target/\n")
+    git(top, "init", "--quiet")
+    git(top, "add", "--", str(workspace), ".gitignore")
+    git(top, "commit", "--quiet", "-m", "first")
+    for name in ("a.c", "b.c"):
+        os.utime(workspace / name, (1_500_000_000, 1_500_000_000))
+    (workspace / "target").mkdir()
+    (workspace / "target/x").touch()
+    assert action(mode="save", **SAVED).exit_code == 0
+    (workspace / "a.c").write_text("new")
+    (workspace / "b.c").touch()
+    assert action(mode="restore", **SAVED).outputs["cache-hit"] == "true"
+    assert (workspace / "a.c").stat().st_mtime > 1_600_000_000
+    assert (workspace / "b.c").stat().st_mtime == 1_500_000_000

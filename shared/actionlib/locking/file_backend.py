@@ -23,7 +23,7 @@ from typing import Self
 
 from actionlib.errors import ActionError
 from actionlib.locking.backend import LockStatus, LockTimeoutError, OnWait
-from actionlib.locking.tickets import HELD, LET_GO, WAIT, LockFolder, TicketName, note_of, remove_ticket
+from actionlib.locking.tickets import HELD, WAIT, LockFolder, TicketName, let_go, note_of
 
 PRIORITY_RANGE = (-100, 100)
 
@@ -63,12 +63,8 @@ class FileLease:
     def release(self) -> None:
         """Remove the ticket and let go, which wakes the next one in the queue."""
         if self._descriptor is not None:
-            remove_ticket(str(self.path))
-            with contextlib.suppress(
-                OSError
-            ):  # a forked child may have the pipe open still: closing is not enough
-                os.write(self._descriptor, LET_GO)
-            self.hand_over()
+            descriptor, self._descriptor = self._descriptor, None
+            let_go(str(self.path), descriptor)
             os.sched_yield()  # the next one wakes on our processor: let it begin, instead of finishing first
 
     def hand_over(self) -> None:
@@ -195,9 +191,8 @@ class _Queue:
         """Give the place in the queue back, if there still is one."""
         self._look_away()
         if self._descriptor is not None and self._name is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-            self._folder.remove(self._name)
+            descriptor, self._descriptor = self._descriptor, None
+            self._folder.end(self._name, descriptor)
 
     def _check_slots(self, tickets: Sequence[TicketName]) -> None:
         for ticket in self._folder.alive(one for one in tickets if one.slots != self._slots):
@@ -239,11 +234,11 @@ def _status(folder: LockFolder) -> LockStatus:
         return LockStatus(folder.name, 0, (), ())
     with folder.guarded():
         names = sorted(folder.alive(folder.tickets()), key=TicketName.service_order)
-        tickets = [folder.read(name) for name in names]
-    held = sum(name.state == HELD for name in names)
+        read = [(name, folder.read(name)) for name in names]
+    found = [(name, ticket) for name, ticket in read if ticket is not None]
     return LockStatus(
-        name=tickets[0].lock if tickets else folder.name,
-        slots=names[0].slots if names else 0,
-        holders=tuple(tickets[:held]),
-        waiting=tuple(tickets[held:]),
+        name=found[0][1].lock if found else folder.name,
+        slots=found[0][0].slots if found else 0,
+        holders=tuple(ticket for name, ticket in found if name.state == HELD),
+        waiting=tuple(ticket for name, ticket in found if name.state == WAIT),
     )

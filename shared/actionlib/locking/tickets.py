@@ -22,7 +22,7 @@ from actionlib.locking.backend import Ticket
 GUARD_DEADLINE_SECONDS = 30.0
 HELD, WAIT = "held", "wait"
 _GUARD, _NOTE = "guard", "note."
-LET_GO = bytes(
+_LET_GO = bytes(
     4096
 )  # written into a ticket's pipe by its owner; each look at the ticket takes one byte of it
 
@@ -174,7 +174,7 @@ class LockFolder:
         except FileNotFoundError:
             return None
         try:
-            os.read(descriptor, 1)  # LET_GO, or the end of file: nobody has it open for writing
+            os.read(descriptor, 1)  # _LET_GO, or the end of file: nobody has it open for writing
         except BlockingIOError:
             return descriptor
         os.close(descriptor)
@@ -207,19 +207,23 @@ class LockFolder:
         os.rename(f"{self._path}/{name}", f"{self._path}/{held}")
         return held
 
+    def end(self, name: TicketName, descriptor: int) -> None:
+        """End a ticket of ours."""
+        let_go(f"{self._path}/{name}", descriptor)
+
     def remove(self, name: TicketName) -> None:
         """Remove a ticket's files. They may be gone already; tokens are unique, so nobody else's are hit."""
         remove_ticket(f"{self._path}/{name}")
 
-    def read(self, name: TicketName) -> Ticket:
-        """What the ticket's owner wrote about itself, and since when it waits or holds. Only inside `guarded`."""
+    def read(self, name: TicketName) -> Ticket | None:
+        """What the ticket's owner wrote about itself, and since when it waits or holds; None if it has let go."""
         try:
             fields = json.loads(Path(self._note_path(name.token)).read_bytes())
-        except (OSError, ValueError):
-            fields = {}
-        since = 0.0
-        with contextlib.suppress(FileNotFoundError):  # has just been released
             since = os.stat(f"{self._path}/{name}").st_mtime
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):  # another user's, or just being written
+            fields, since = {}, 0.0
         owner = fields.get("owner", {})
         return Ticket(
             lock=str(fields.get("lock", self.name)),
@@ -252,6 +256,14 @@ def note_of(ticket_path: str) -> str:
     """Path of the note that belongs to a ticket."""
     folder, _, name = ticket_path.rpartition("/")
     return f"{folder}/{_NOTE}{name.rpartition('.')[2]}"
+
+
+def let_go(path: str, descriptor: int) -> None:
+    """End a ticket of ours: remove it, tell those who watch it, and close its pipe."""
+    remove_ticket(path)
+    with contextlib.suppress(OSError):  # closing is not enough: a forked child may have the pipe open still
+        os.write(descriptor, _LET_GO)
+    os.close(descriptor)
 
 
 def remove_ticket(path: str) -> None:

@@ -130,7 +130,9 @@ def _remove(store: Store, removal: Removal) -> bool:
         return store.remove(removal.entry)
     if removal.path.is_relative_to(store.path / "entries"):
         shutil.rmtree(store.quarantine(removal.path), ignore_errors=True)
-    elif removal.path.is_relative_to(store.path / "quarantine") or not removal.path.is_relative_to(store.path):
+    elif removal.path.is_relative_to(store.path / "quarantine") or not removal.path.is_relative_to(
+        store.path
+    ):
         shutil.rmtree(removal.path, ignore_errors=True)
     else:
         store.remove_leftover(removal.path)

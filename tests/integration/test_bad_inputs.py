@@ -82,7 +82,9 @@ def test_a_read_only_state_root_is_not_replaced_by_another_one(action: ActionSta
 
 def test_a_path_that_holds_the_state_root_is_refused(action: ActionStarter, workspace) -> None:
     (workspace / "out").mkdir()
-    step = action(mode="save", key="k", path="out", environ={"COLDVOX_ACTIONS_HOME": str(workspace / "out/state")})
+    step = action(
+        mode="save", key="k", path="out", environ={"COLDVOX_ACTIONS_HOME": str(workspace / "out/state")}
+    )
     assert "which holds the state root" in step.error()
 
 

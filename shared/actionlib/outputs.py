@@ -6,6 +6,7 @@ milliseconds (its `core` module costs about 100 ms, because it imports requests)
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,12 @@ class Outputs:
 
     def say(self, text: str) -> None:
         """One line in the log, flushed: people watch it live."""
-        self._log.write(f"{text}\n")
-        self._log.flush()
+        try:
+            self._log.write(f"{text}\n")
+            self._log.flush()
+        except OSError:  # `… | head`, a full disk: what the action does must not depend on who reads its log
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                os.dup2(nowhere.fileno(), self._log.fileno())
 
     def error(self, message: str, *, title: str = "") -> None:
         """An error annotation; at the prompt a line on standard error."""

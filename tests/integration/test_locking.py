@@ -233,7 +233,8 @@ def test_a_waiter_whose_time_is_over_leaves_the_queue_and_no_descriptor(root, tm
     heard = []
     for _ in range(3):
         with pytest.raises(
-            LockTimeoutError, match=r"lock 'l' was not free within 0.1 s; held by pid \d+, 0 waiting"
+            LockTimeoutError,
+            match=r"lock 'l' was not free within 0.1 s; held by pid \d+ for \d+ s, 0 others waiting",
         ):
             FileLocks(root).acquire(
                 "l", timeout_seconds=0.1, on_wait=lambda *said: heard.append(said), wait_interval_seconds=0.03

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -44,10 +45,14 @@ class LockTimeoutError(ActionError):
     """The lock was not free before the deadline. `status` tells who held it then."""
 
     def __init__(self, status: LockStatus, timeout_seconds: float) -> None:
-        holders = ", ".join(ticket.describe() for ticket in status.holders) or "nobody"
+        holders = ", ".join(
+            f"{ticket.describe()} for {max(0.0, time.time() - ticket.since):.0f} s"
+            for ticket in status.holders
+        )
+        holders = holders or "nobody any more"
         super().__init__(
             f"lock '{status.name}' was not free within {timeout_seconds:g} s; held by {holders}, "
-            f"{len(status.waiting)} waiting",
+            f"{len(status.waiting)} others waiting",
             hint="Raise timeout-seconds, or look at `coldvox-actions cache-lock --mode status`",
         )
         self.status = status

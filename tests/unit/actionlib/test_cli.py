@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +59,12 @@ def test_a_wrong_command_line_is_told_and_ends_with_2(arguments: list[str], caps
         main(arguments, root=ROOT, environ={})
     assert ended.value.code == 2
     assert "usage: coldvox-actions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reader", ["head -c 1", "true"])
+def test_a_reader_that_goes_away_changes_nothing(tmp_path, reader: str) -> None:
+    script = f'set -o pipefail; "$0" "$1" cache-lock --mode status | {reader} >/dev/null'
+    command = ["bash", "-c", script, sys.executable, str(ROOT / "shared/coldvox_actions.py")]
+    environ = os.environ | {"COLDVOX_ACTIONS_HOME": str(tmp_path / "state")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -171,6 +171,21 @@ def _receive(
     return done
 
 
+def _extract(tar: tarfile.TarFile, inside: Path) -> None:
+    """Unpack without anything that leads out. Python before 3.11.4 has no filters: there, plain files only."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(inside, filter="data")
+        return
+    for member in tar:
+        parts = member.name.split("/")
+        if not (member.isreg() or member.isdir()) or ".." in parts or member.name.startswith("/"):
+            raise tarfile.ExtractError(
+                f"'{member.name}' is no plain file inside; Python 3.11.4 or newer knows more"
+            )
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        tar.extract(member, inside, set_attrs=member.isreg())
+
+
 def _unpack(archive: Path, target: Path, model: Model) -> None:
     """Unpack beside the target, then rename. One directory that holds all of it is taken for the model."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
@@ -182,7 +197,7 @@ def _unpack(archive: Path, target: Path, model: Model) -> None:
                     file.extractall(inside)  # noqa: S202  (zipfile drops absolute paths and `..`)
             else:
                 with tarfile.open(archive) as tar:
-                    tar.extractall(inside, filter="data")
+                    _extract(tar, inside)
         except (zipfile.BadZipFile, tarfile.TarError, *_UNPACK_FAULTS) as error:
             raise ActionError(f"{model.url} cannot be unpacked: {error}") from error
         content = list(inside.iterdir())

@@ -56,7 +56,7 @@ def parse(inputs: Inputs) -> Settings:
         path=inputs.lines("path"),
         run=inputs.script("run"),
         lock_name=_lock_name(inputs.text("lock-name")),
-        slots=inputs.integer("slots", minimum=1, maximum=1000),
+        slots=inputs.integer("slots", minimum=1, maximum=500),
         priority=inputs.integer("priority", minimum=-100, maximum=100),
         lock_token=inputs.text("lock-token"),
         timeout_seconds=inputs.number("timeout-seconds", minimum=0, maximum=86_400),

@@ -35,7 +35,6 @@ class EntryWork:
     paths: PathSet
     facts: dict[str, object]
     matched: str = ""
-    cleaned: bool = False
 
     @classmethod
     def open(cls, context: Context, settings: Settings) -> EntryWork:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from actionlib.entrypoint import Context, Result
 from actionlib.locking import LockTimeoutError
+from actionlib.scoped_runs import run_in_workspace, script_result
 from actionlib.summary import duration
 from cache_lock import populate as single_flight
 from cache_lock import saving
 from cache_lock.entry_work import EntryWork
 from cache_lock.inputs import Settings
-from cache_lock.lock_modes import open_locks, run_in_workspace, script_result
+from cache_lock.lock_modes import open_locks
 from cache_lock.reporting import owner_labels, waiting_line
 
 

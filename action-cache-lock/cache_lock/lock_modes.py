@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
-
-from actionlib.entrypoint import EXIT_INTERRUPTED, Context, Result
+from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from actionlib.jobs import current_job
 from actionlib.locking import FileLocks
 from actionlib.locking.file_backend import FileLease
-from actionlib.scripts import ScriptResult, run_script
+from actionlib.scoped_runs import run_in_workspace, script_result
 from actionlib.state import StateRoot, open_state
 from actionlib.summary import code, duration
 from cache_lock.held_locks import AcquireRequest, HeldLocks
 from cache_lock.inputs import Settings
-from cache_lock.paths import Roots
 from cache_lock.reporting import owner_labels, waiting_line
 
 
@@ -87,24 +82,3 @@ def release(context: Context, settings: Settings) -> Result:
     context.summary.facts({"lock": "released"})
     facts = {"lock": records[0].name, "released": [record.token for record in records]}
     return Result(facts=facts)
-
-
-def run_in_workspace(context: Context, script: str, *, timeout_seconds: float | None = None) -> ScriptResult:
-    """Run the user's script as a step of its own would run."""
-    parent = context.environ.get("RUNNER_TEMP") or None
-    with tempfile.TemporaryDirectory(dir=parent, prefix="cache-lock-") as scratch:
-        return run_script(
-            script,
-            environ=context.environ,
-            cwd=Path(Roots.of(context.environ).workspace),
-            scratch=Path(scratch),
-            timeout_seconds=timeout_seconds,
-        )
-
-
-def script_result(result: ScriptResult, outputs: dict[str, str], facts: dict[str, object]) -> Result:
-    """The step ends with its command's own code; 130 when it was interrupted."""
-    exit_code = EXIT_INTERRUPTED if result.interrupted_by else result.exit_code
-    ran = {"exit-code": str(result.exit_code), "run-outputs": json.dumps(result.outputs)}
-    more = {"exit-code": result.exit_code, "run-outputs": result.outputs}
-    return Result(outputs | ran, exit_code, facts | more)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +53,13 @@ def run_script(
     scratch: Path,
     timeout_seconds: float | None = None,
     grace_seconds: float = 5,
+    on_timeout: Callable[[Process], None] | None = None,
 ) -> ScriptResult:
     """Run `script` with bash as the runner would, with our stdio and a GITHUB_OUTPUT of its own.
 
     SIGINT and SIGTERM to us are for the script while it runs (in the main thread; elsewhere Python allows no
-    handlers). Background processes of a script that ended by itself are left alone, as a runner leaves them.
+    handlers). When its time is over, `on_timeout` is called with its first process before anything is ended.
+    Background processes of a script that ended by itself are left alone, as a runner leaves them.
     Raises ActionError for an empty script, a missing bash or folder, and malformed outputs of a script that
     succeeded.
     """
@@ -80,7 +82,7 @@ def run_script(
     with adopting_orphans(), _Signals() as signals:
         spare = children(os.getpid())
         child = _start([bash, *BASH_FLAGS, str(file)], {**inner, "GITHUB_OUTPUT": str(output)}, cwd)
-        run = _Run(child, spare, signals)
+        run = _Run(child, spare, signals, on_timeout)
         run.wait(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds)
     succeeded = child.returncode == 0 and not run.timed_out and signals.latest is None
     return ScriptResult(
@@ -157,8 +159,15 @@ class _Signals:
 class _Run:
     """One script while it runs: it ends by itself, by its timeout, or because we were told to stop."""
 
-    def __init__(self, child: subprocess.Popen[bytes], spare: frozenset[Process], signals: _Signals) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        spare: frozenset[Process],
+        signals: _Signals,
+        on_timeout: Callable[[Process], None] | None,
+    ) -> None:
         self._child = child
+        self._on_timeout = on_timeout
         self._root = Process.of(child.pid)
         self._spare = spare
         self._signals = signals
@@ -185,6 +194,8 @@ class _Run:
                     self.timed_out = self._signals.latest is None
                     break
             if self.timed_out:
+                if self._on_timeout is not None:
+                    self._on_timeout(self._root)
                 self._end(grace_seconds)
             elif self._signals.latest is not None:
                 self._end(cancel_grace)

@@ -7,14 +7,17 @@ directory or code that is deleted meanwhile.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import select
+import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -96,6 +99,80 @@ def spawn_detached(
     return process
 
 
+def fork_detached(body: Callable[[], int], *, log: Path, keep_fds: Sequence[int] = ()) -> Process:
+    """Run `body` in a daemon that is forked from us; returns its process at once, which is our child.
+
+    For supervisors whose start is waited for: `spawn_detached` costs an interpreter and its imports (0.1 s), a
+    fork nothing. In exchange all modules that `body` needs must be imported, or be imported by it at once, and
+    we must not have other threads. Output is appended to `log`; of our descriptors it keeps `keep_fds`.
+    Raises ActionError when the log cannot be written.
+    """
+    try:
+        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ActionError(f"the log {log} cannot be written: {error.strerror}") from error
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_daemon(body, sink, keep_fds)
+    finally:
+        os.close(sink)
+    return Process.of(pid)
+
+
+def _be_daemon(body: Callable[[], int], sink: int, keep_fds: Sequence[int]) -> None:
+    """The child's half of `fork_detached`; does not return."""
+    code = 70
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        _close_all_but({0, 1, 2, *keep_fds})
+        hide_environment()
+        _leave_step()
+        code = body()
+    except BaseException:
+        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+    finally:
+        os._exit(code)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            with suppress(OSError):  # the listing's own
+                os.close(int(name))
+
+
+def hide_environment() -> None:
+    """Blank out what `detached_environ` leaves out in /proc/self/environ, which a fork shares with its parent.
+
+    The kernel shows that file from our own memory, at the addresses in fields 50 and 51 of /proc/self/stat
+    (proc(5)); so the runner's orphan clean-up no longer finds its tracking id there, and nobody a token.
+    """
+    stat_fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start = int(stat_fields[47])  # field 50, counted from field 3
+    block = Path("/proc/self/environ").read_bytes()
+    offset = 0
+    for entry in block.split(b"\0"):
+        if _PRIVATE.fullmatch(entry.partition(b"=")[0].decode("utf-8", "replace")):
+            ctypes.memset(start + offset, ord("-"), len(entry))
+        offset += len(entry) + 1
+
+
+def _leave_step() -> None:
+    """The folders of the step and of its code may be deleted while we run; and memory shortage is not ours."""
+    os.chdir("/")
+    with suppress(OSError):  # steps run with 500, as the first to be ended when memory is short
+        Path("/proc/self/oom_score_adj").write_text("0", encoding="ascii")
+
+
 def _await_ready(descriptor: int, timeout_seconds: float) -> str:
     """Empty when the child has announced itself, else what is wrong."""
     deadline = time.monotonic() + timeout_seconds
@@ -124,9 +201,7 @@ def announce_ready(environ: Mapping[str, str]) -> None:
     From here on the folders of its code and of the step may be deleted, so it leaves them: act deletes the
     action at the job's end, the runner before the next job.
     """
-    os.chdir("/")
-    with suppress(OSError):  # steps run with 500, as the first to be ended when memory is short
-        Path("/proc/self/oom_score_adj").write_text("0", encoding="ascii")
+    _leave_step()
     number = environ.get(READY_VARIABLE, "")
     if not number.isdigit():
         return  # started by hand

@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 
 from fakes.runner import FakeRunner
-from fakes.steps import CACHE_LOCK, WORKER, ActionStarter
+from fakes.steps import CACHE_LOCK, HEADLESS_ENV, WORKER, ActionStarter
 
 
 @pytest.fixture
@@ -56,20 +56,38 @@ def state_home(tmp_path) -> Path:
     return tmp_path / "state"
 
 
-@pytest.fixture
-def action(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
-    """action-cache-lock on this runner; what it started is gone after the test."""
+@contextmanager
+def starting(
+    folder: Path, *, tmp_path: Path, runner: FakeRunner, home: Path, state_home: Path
+) -> Iterator[ActionStarter]:
+    """Steps of the action in `folder` on this runner; what they started is gone at the end of the block."""
     environ = {
         name: value for name, value in runner.job_environ().items() if not name.lower().endswith("_proxy")
     }
     environ |= {"HOME": str(home), "COLDVOX_ACTIONS_HOME": str(state_home), "GIT_CONFIG_NOSYSTEM": "1"}
-    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker").mkdir(exist_ok=True)
     (tmp_path / "worker/spawnclient").write_text(WORKER)
-    starter = ActionStarter(CACHE_LOCK, tmp_path / "worker", environ)
+    starter = ActionStarter(folder, tmp_path / "worker", environ)
     yield starter
     for step in starter.started:
         if step.process.poll() is None:
             step.kill()
+
+
+@pytest.fixture
+def action(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
+    """action-cache-lock."""
+    with starting(CACHE_LOCK, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home) as starter:
+        yield starter
+
+
+@pytest.fixture
+def headless(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
+    """action-headless-env."""
+    with starting(
+        HEADLESS_ENV, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
+    ) as starter:
+        yield starter
 
 
 # --- file systems ------------------------------------------------------------------------------------------

@@ -111,8 +111,6 @@ def fork_detached(body: Callable[[], int], *, log: Path, keep_fds: Sequence[int]
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ActionError(f"the log {log} cannot be written: {error.strerror}") from error
-    sys.stdout.flush()
-    sys.stderr.flush()
     try:
         pid = os.fork()
         if pid == 0:

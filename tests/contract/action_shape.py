@@ -22,12 +22,17 @@ STEP = {
     "id": "main",
     "shell": "bash",
     "run": RUN_LINE,
-    "env": {"INPUTS": "${{ toJSON(inputs) }}", "ACTION_REF": "${{ github.action_ref }}"},
+    "env": {
+        "INPUTS": "${{ toJSON(inputs) }}",
+        "ACTION_REF": "${{ github.action_ref }}",
+        "JOB_STATUS": "${{ job.status }}",
+    },
 }
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ENTRYPOINT_LINES = 15
-# Hands out what all actions have.
-ENTRYPOINT = Path(__file__).resolve().parents[2] / "shared/actionlib/entrypoint.py"
+# These hand out what all actions, and all that run a script, have.
+ACTIONLIB = Path(__file__).resolve().parents[2] / "shared/actionlib"
+SHARED_OUTPUTS = (ACTIONLIB / "entrypoint.py", ACTIONLIB / "scoped_runs.py")
 
 
 def package_of(folder: Path) -> Path:
@@ -99,9 +104,9 @@ def unread_inputs(folder: Path, given: Mapping[str, str]) -> list[str]:
 
 
 def unset_outputs(folder: Path) -> list[str]:
-    """Outputs whose name is a string constant neither of the package nor of the shared entrypoint."""
+    """Outputs whose name is a string constant neither of the package nor of what hands out shared outputs."""
     constants: set[str] = set()
-    for path in [*sorted(package_of(folder).rglob("*.py")), ENTRYPOINT]:
+    for path in [*sorted(package_of(folder).rglob("*.py")), *SHARED_OUTPUTS]:
         constants |= _string_constants(ast.parse(path.read_text(encoding="utf-8")))
     declared = read_action(folder).get("outputs") or {}
     return [f"{folder.name}: nothing sets output '{name}'" for name in declared if name not in constants]

@@ -14,7 +14,7 @@ from contract import action_shape
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = sorted(path.parent for path in ROOT.glob("action-*/action.yml"))
 # The least that makes each action's `inputs.parse` succeed.
-MINIMAL_INPUTS = {"action-cache-lock": {"mode": "status"}}
+MINIMAL_INPUTS = {"action-cache-lock": {"mode": "status"}, "action-headless-env": {"mode": "doctor"}}
 
 every_action = pytest.mark.parametrize("folder", ACTIONS, ids=lambda folder: folder.name)
 
@@ -91,6 +91,7 @@ runs:
       env:
         INPUTS: ${{ toJSON(inputs) }}
         ACTION_REF: ${{ github.action_ref }}
+        JOB_STATUS: ${{ job.status }}
 """
 README = "# Example\n\n<!-- inputs -->\n<!-- /inputs -->\n\n<!-- outputs -->\n<!-- /outputs -->\n"
 

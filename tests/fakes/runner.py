@@ -239,7 +239,11 @@ class FakeRunner:
 
 
 def action_step(
-    action_folder: Path, inputs: Mapping[str, str] | None = None, *, ref: str = "v1"
+    action_folder: Path,
+    inputs: Mapping[str, str] | None = None,
+    *,
+    ref: str = "v1",
+    job_status: str = "success",
 ) -> dict[str, object]:
     """Arguments of `start_step` for the first step of a composite action (CompositeActionHandler.cs).
 
@@ -255,7 +259,11 @@ def action_step(
         for name, value in declared.items()
     }
     values |= inputs or {}
-    known = {"toJSON(inputs)": json.dumps(values, indent=2), "github.action_ref": ref}
+    known = {
+        "toJSON(inputs)": json.dumps(values, indent=2),
+        "github.action_ref": ref,
+        "job.status": "success",
+    }
     known |= {f"inputs.{name}": value for name, value in values.items()}
 
     def fill(text: object) -> str:

@@ -1,0 +1,1 @@
+"""Whether a component answers (`probe`) and does its work (`verify`), judged from the variables alone."""

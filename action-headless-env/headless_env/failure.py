@@ -1,0 +1,101 @@
+"""What a failed or hanging test leaves to look at: pictures, trees, and the components' last words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from actionlib.entrypoint import Context
+from actionlib.process_tree import snapshot
+from actionlib.processes import PROC, Process
+from headless_env.health import Unhealthy
+from headless_env.launching import log_tail
+from headless_env.screenshots import save_wayland_screenshot, save_x_screenshot, window_tree
+from headless_env.variables import ENVIRONMENT_VARIABLE
+
+TAIL_BYTES = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What was captured. `screenshot` is None where there is no display, or it does not answer."""
+
+    screenshot: Path | None
+    windows: str
+    processes: tuple[str, ...]
+
+
+def capture(environ: Mapping[str, str], log_dir: Path, *, roots: tuple[Process, ...] = ()) -> Capture:
+    """Save a screenshot, the window tree and the process tree in `log_dir`.
+
+    `environ` holds the environment's variables; processes are those that carry its folder's name in their own
+    environment, and the descendants of `roots`. What cannot be had is left out: the failure itself is the news.
+    """
+    stamp = time.strftime("%H%M%S")
+    screenshot, windows = None, ""
+    if "DISPLAY" in environ:
+        with suppress(Unhealthy, OSError):
+            save_x_screenshot(environ, log_dir / f"screenshot-{stamp}.png")
+            screenshot = log_dir / f"screenshot-{stamp}.png"
+            windows = window_tree(environ)
+            (log_dir / f"windows-{stamp}.txt").write_text(windows + "\n", encoding="utf-8")
+    if "WAYLAND_DISPLAY" in environ:
+        with suppress(Unhealthy, OSError):
+            path = log_dir / f"screenshot-wayland-{stamp}.png"
+            save_wayland_screenshot(environ, path)
+            screenshot = screenshot or path
+    processes = tuple(process_lines(environ, roots))
+    with suppress(OSError):
+        (log_dir / f"processes-{stamp}.txt").write_text("\n".join(processes) + "\n", encoding="utf-8")
+    return Capture(screenshot, windows, processes)
+
+
+def process_lines(environ: Mapping[str, str], roots: tuple[Process, ...]) -> list[str]:
+    """A line for each process that uses the environment, indented below its parent: pid, age, command line."""
+    world = {pid: stat for pid, stat in snapshot().items() if stat.is_running}
+    needle = f"{ENVIRONMENT_VARIABLE}={environ.get(ENVIRONMENT_VARIABLE)}".encode()
+    chosen = {root.pid for root in roots if root.pid in world}
+    for pid in world:
+        with suppress(OSError):
+            if needle in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                chosen.add(pid)
+    now = float((PROC / "uptime").read_text(encoding="ascii").split()[0])
+    lines: list[str] = []
+
+    def add(pid: int, depth: int) -> None:
+        age = now - world[pid].start_ticks / 100
+        lines.append(f"{'  ' * depth}{pid} ({age:.0f} s) {command_line(pid) or world[pid].comm}")
+        for child in sorted(one for one in chosen if one in world and world[one].parent == pid):
+            add(child, depth + 1)
+
+    for pid in sorted(one for one in chosen if world[one].parent not in chosen):
+        add(pid, 0)
+    return lines
+
+
+def command_line(pid: int) -> str:
+    """The arguments of a process, cut at 200 characters; empty when it is gone."""
+    with suppress(OSError):
+        words = (PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        return " ".join(words).strip()[:200]
+    return ""
+
+
+def tell(context: Context, captured: Capture, log_dir: Path) -> None:
+    """Show a capture in folded groups of the log, and say where it lies."""
+    if captured.screenshot:
+        context.out.say(f"Screenshot: {captured.screenshot}")
+    if captured.processes:
+        with context.out.group("Processes that were running"):
+            context.out.quote("\n".join(captured.processes))
+    if captured.windows:
+        with context.out.group("Windows"):
+            context.out.quote(captured.windows)
+    for log in sorted(log_dir.glob("*.log")):
+        if log.stat().st_size:
+            with context.out.group(f"Last lines of {log.name}"):
+                context.out.quote(log_tail(log, limit=TAIL_BYTES))
+    context.out.say(f"All of it is in {log_dir}")

@@ -1,0 +1,72 @@
+"""What an environment may not leave behind, and steps of one job that share an environment."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from actionlib.processes import Process
+from fakes.runner import FakeJob, FakeStep, StepResult, action_step
+from fakes.steps import HEADLESS_ENV, ActionStarter
+from headless_env.environments import marked_processes
+
+# Small and quick where a test is not about what is left out.
+SMALL = {"at-spi": "false", "audio": "none", "window-manager": "none", "verify": "quick", "screen": "640x480x24"}
+
+
+def traces(identity: str, display: str, *, supervisor_pids: tuple[int, ...] = ()) -> list[str]:
+    """Processes, display lock, sockets and folders that are still there."""
+    number = display.removeprefix(":")
+    found = [f"process {one.pid}: {command(one.pid)}" for one in marked_processes(identity)]
+    found += [f"process {pid}" for pid in supervisor_pids if is_running(pid)]
+    lock = Path(f"/tmp/.X{number}-lock")
+    with suppress(OSError, ValueError):
+        if not is_running(int(lock.read_text())):
+            found.append(f"{lock} of a dead process")
+    socket = Path(f"/tmp/.X11-unix/X{number}")
+    if socket.exists() and not lock.exists():
+        found.append(str(socket))
+    found += [str(path) for path in Path("/tmp").glob(f"{identity}*")]
+    return found
+
+
+def command(pid: int) -> str:
+    """Arguments of a process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return "?"
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that is no zombie."""
+    try:
+        return Process.of(pid).is_alive()
+    except ProcessLookupError:
+        return False
+
+
+def record_of(log_dir: str | Path) -> dict:
+    """The record of a running environment."""
+    return json.loads((Path("/tmp") / Path(log_dir).name / "environment.json").read_text())
+
+
+class Steps:
+    """Steps of the action in one job of the fake runner."""
+
+    def __init__(self, job: FakeJob, starter: ActionStarter) -> None:
+        self.job, self._starter = job, starter
+
+    def start(self, *, job_status: str = "success", **inputs: object) -> FakeStep:
+        argv, environ = self._starter.command(**inputs)
+        step = action_step(HEADLESS_ENV, job_status=job_status)
+        env = {**step["env"], "INPUTS": environ["INPUTS"]}
+        return self.job.start_step(run=f"exec {shlex.join(argv)}", env=env)
+
+    def run(self, **inputs: object) -> StepResult:
+        return self.start(**inputs).wait(120)
+
+    def shell(self, script: str, env: Mapping[str, str] | None = None) -> StepResult:
+        return self.job.run_step(run=script, env=dict(env or {}))

@@ -23,7 +23,14 @@ import headless_peers as peers
 import measure
 import psutil
 from headless_steps import Stage, Trial
-from headless_traces import Environment, PeerServer, processes_with, proportional_bytes, wait_until
+from headless_traces import (
+    Environment,
+    PeerServer,
+    processes_with,
+    proportional_bytes,
+    remove_dead_display,
+    wait_until,
+)
 
 OURS = "coldvox"
 AT_ONCE = 8
@@ -49,6 +56,7 @@ class Series:
     tried: int = 0
     good: int = 0
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)  # after a normal end
 
     def add(self, taken: dict[str, float] | None) -> None:
         """A trial's times; None when it failed."""
@@ -63,6 +71,7 @@ class Series:
 
     def row(self, how: str) -> dict[str, object]:
         row: dict[str, object] = {"": self.name, "at once": how, "good": f"{self.good}/{self.tried}"}
+        row["left at end"] = len(self.left)
         for what in ("ready", "verified", "close", "whole"):
             for label, share in (("p50", 0.5), ("p95", 0.95)):
                 row[f"{what} {label} ms"] = self.milliseconds(what, share)
@@ -158,7 +167,9 @@ def run_alone(stage: Stage, names: list[str], rounds: int) -> dict[str, Series]:
         series[OURS].add(times(stage.finish(stage.begin("true"))))
         for name in names:
             begun = time.monotonic()
-            series[name].add(peers.finish(name, peers.begin(name), begun))
+            displays: list[str] = []
+            series[name].add(peers.finish(name, peers.begin(name), begun, left=displays))
+            series[name].left += [path for display in displays for path in remove_dead_display(display)]
     return series
 
 
@@ -174,8 +185,10 @@ def run_together(stage: Stage, names: list[str], rounds: int) -> dict[str, Serie
         for name in names:
             begun = time.monotonic()
             processes = [peers.begin(name) for _ in range(AT_ONCE)]
+            displays: list[str] = []
             for process in processes:
-                series[name].add(peers.finish(name, process, begun))
+                series[name].add(peers.finish(name, process, begun, left=displays))
+            series[name].left += [path for display in displays for path in remove_dead_display(display)]
         print(
             f"   round {number + 1} of {rounds}: {series[OURS].good}/{series[OURS].tried} good",
             file=sys.stderr,
@@ -188,12 +201,8 @@ def run_together(stage: Stage, names: list[str], rounds: int) -> dict[str, Serie
 
 def measure_memory(stage: Stage) -> int:
     """Bytes (Pss) of an environment, its supervisor included, but not of the step and its script."""
-    with stage.running() as (step, environment):
-        script = {
-            step.process.pid,
-            *(child.pid for child in psutil.Process(step.process.pid).children(recursive=True)),
-        }
-        return proportional_bytes(environment.processes() - script)
+    with stage.running() as (_, environment):
+        return proportional_bytes(environment.own_processes())
 
 
 def leaks_of_ours(stage: Stage) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """The peers of action-headless-env at their one job: an X server of one's own, while a command runs.
 
-python headless_peers.py NAME        start, xdpyinfo, stop; prints {"ready": s, "whole": s} as JSON
+python headless_peers.py NAME        start, xdpyinfo, stop; prints {"ready": s, "whole": s, "display": ":N"}
 python headless_peers.py NAME hold   start, print DISPLAY, wait to be killed
 """
 
@@ -61,15 +61,21 @@ def begin(name: str, *, hold: bool = False, token: str = "") -> subprocess.Popen
     )  # fmt: skip
 
 
-def finish(name: str, process: subprocess.Popen[str], begun: float) -> dict[str, float] | None:
-    """Seconds of a trial, None when it failed. Python's own start is not held against a wrapper."""
+def finish(
+    name: str, process: subprocess.Popen[str], begun: float, *, left: list[str]
+) -> dict[str, float] | None:
+    """Seconds of a trial, None when it failed; its display is added to `left`.
+
+    Python's own start is not held against a wrapper.
+    """
     said, _ = process.communicate(timeout=60)
     if process.returncode != 0:
         return None
     if name == XVFB_RUN:
         return {"whole": time.monotonic() - begun}
-    answer: dict[str, float] = json.loads(said)
-    return answer
+    answer = json.loads(said)
+    left.append(answer.pop("display"))
+    return dict(answer)
 
 
 def main() -> int:
@@ -79,9 +85,10 @@ def main() -> int:
         if sys.argv[2:] == ["hold"]:
             print(os.environ["DISPLAY"], flush=True)
             time.sleep(60)
+        display = os.environ["DISPLAY"]
         subprocess.run(ASK, check=True, stdout=subprocess.DEVNULL, timeout=30)
         ready = time.monotonic() - begun
-    print(json.dumps({"ready": ready, "whole": time.monotonic() - begun}))
+    print(json.dumps({"ready": ready, "whole": time.monotonic() - begun, "display": display}))
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -47,6 +48,17 @@ def display_files(display: str) -> list[Path]:
     return [path for path in files if path.exists()]
 
 
+def remove_dead_display(display: str) -> list[str]:
+    """Remove the socket of a display that nobody listens on, and that has no lock; returns what was there."""
+    left = display_files(display)
+    for path in left if len(left) == 1 else ():
+        with socket.socket(socket.AF_UNIX) as client, suppress(ConnectionRefusedError):
+            client.connect(str(path))
+            return []  # somebody else's by now
+        path.unlink(missing_ok=True)
+    return [str(path) for path in left]
+
+
 @dataclass(frozen=True)
 class Environment:
     """One environment of the action that runs."""
@@ -62,9 +74,14 @@ class Environment:
         return cls(folder, display, ids["pid"], ids["keeper_pid"])
 
     def processes(self) -> set[int]:
-        """All processes that belong to it: those with its marker, the supervisor and the keeper."""
+        """All processes that belong to it: those with its marker (the script too), the supervisor and the keeper."""
         own = {pid for pid in (self.supervisor, self.keeper) if psutil.pid_exists(pid)}
         return own | set(processes_with(MARKER, self.folder.name))
+
+    def own_processes(self) -> set[int]:
+        """What makes up the environment itself, without the script: the keeper and all below it."""
+        keeper = psutil.Process(self.keeper)
+        return {keeper.pid, *(child.pid for child in keeper.children(recursive=True))}
 
     def traces(self) -> list[str]:
         """What is left of it."""
@@ -104,10 +121,12 @@ class PeerServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not processes_with("BENCH_ID", self.token), timeout_seconds=5)
+        wait_until(lambda: not psutil.pid_exists(self.pid), timeout_seconds=5)  # only then are its sockets closed
         lock = TMP / f".X{self.display.removeprefix(':')}-lock"
         if lock.exists() and lock.read_text().strip() == str(self.pid):
             for path in display_files(self.display):
                 path.unlink(missing_ok=True)
+        remove_dead_display(self.display)
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
 

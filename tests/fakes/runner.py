@@ -262,7 +262,7 @@ def action_step(
     known = {
         "toJSON(inputs)": json.dumps(values, indent=2),
         "github.action_ref": ref,
-        "job.status": "success",
+        "job.status": job_status,
     }
     known |= {f"inputs.{name}": value for name, value in values.items()}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from headless_env.audio_layout import pulse_socket, write_client_files
 from headless_env.audio_startup import RETRY_SECONDS, await_defaults, end_earlier
 from headless_env.pipewire_configuration import write_pipewire, write_wireplumber
+from headless_env.scheduling import request_short_slices
 from headless_env.startup import StartFailed, Steps, Task
 from headless_env.world import Component, World
 
@@ -37,6 +38,8 @@ def start(world: World, *, bus: Task) -> Steps:
     manager = world.spawn(SESSION_MANAGER, ["wireplumber"], environ=environ)
     pulse = world.spawn(PULSE_SERVER, ["pipewire-pulse"], environ=environ)
     yield from await_defaults(variables, [pulse, manager, server])
+    for component in (server, pulse):
+        request_short_slices(component.process.pid)
     world.exports.update(variables)
 
 

@@ -109,9 +109,7 @@ def _wake(client: Client, manager: Component) -> Steps:
         yield PROD_SECONDS
     client.delete_property(root, prod)
     client.unmap_window(window)
-    while (
-        client.parent(window) != root
-    ):  # its frame gone, so that its end cannot be mixed up with a later window
+    while client.parent(window) != root:  # else its end could be mixed up with a later window
         if client.next_event(0.0) is None:
             yield Readable(client.fileno(), manager)
 
@@ -122,13 +120,14 @@ def _configure(program: str, home: Path) -> list[str]:
         rules = home / "rc.xml"
         rules.write_text(_OPENBOX)
         return ["openbox", "--sm-disable", "--config-file", str(rules)]
-    (home / ".fluxbox").mkdir(exist_ok=True)
-    rules = home / ".fluxbox" / "init"
-    rules.write_text(_FLUXBOX.format(folder=home))
-    (home / "keys").write_text(_FLUXBOX_KEYS)
-    (home / "style").write_text(_FLUXBOX_STYLE)
+    folder = home / ".fluxbox"  # also where it looks before it has read its arguments
+    folder.mkdir(exist_ok=True)
+    rules = folder / "init"
+    rules.write_text(_FLUXBOX.format(folder=folder))
+    (folder / "keys").write_text(_FLUXBOX_KEYS)
+    (folder / "style").write_text(_FLUXBOX_STYLE)
     for name in ("apps", "menu", "slitlist"):
-        (home / name).touch()
+        (folder / name).touch()
     return ["fluxbox", "-rc", str(rules), "-no-toolbar", "-no-slit"]
 
 

@@ -23,9 +23,9 @@ def start(world: World, *, screen: str, dpi: int, server_args: Sequence[str]) ->
     """
     # Listening on the abstract name too (Xvfb's default) makes the kernel refuse a second server on this number, even
     # from a service with another /tmp; with `-nolisten local` a server started later could take over our socket.
-    options = ["-screen", "0", screen, "-dpi", str(dpi), "-nolisten", "tcp", "-noreset", *server_args]
+    options = ["-dpi", str(dpi), "-nolisten", "tcp", "-noreset", *server_args]
     if "DISPLAY" in world.exports:
-        yield from _run(world, options)
+        yield from _run(world, screen, options)
         return
     first = 100
     for left in reversed(range(ATTEMPTS)):
@@ -34,7 +34,7 @@ def start(world: World, *, screen: str, dpi: int, server_args: Sequence[str]) ->
         displays.write_authority(authority, claim.number)
         world.exports |= {"DISPLAY": claim.name, "XAUTHORITY": str(authority)}
         try:
-            yield from _run(world, options)
+            yield from _run(world, screen, options)
         except StartFailed:
             server = world.components.get(NAME)
             release(world)
@@ -55,11 +55,22 @@ def release(world: World) -> None:
         displays.release_display(int(match[1]), pid=os.getpid())
 
 
-def _run(world: World, options: Sequence[str]) -> Steps:
+def _run(world: World, screen: str, options: Sequence[str]) -> Steps:
     environ, display = world.environ(), world.exports["DISPLAY"]
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
-        argv = ["Xvfb", display, "-displayfd", str(writer), "-auth", world.exports["XAUTHORITY"], *options]
+        argv = [
+            "Xvfb",
+            display,
+            "-displayfd",
+            str(writer),
+            "-auth",
+            world.exports["XAUTHORITY"],
+            "-screen",
+            "0",
+            screen,
+            *options,
+        ]
         try:
             server = world.spawn(NAME, argv, pass_fds=(writer,), environ=environ)
         finally:
@@ -81,10 +92,13 @@ def _run(world: World, options: Sequence[str]) -> Steps:
         try:
             yield Readable(client.fileno(), server)
             client.finish()
+            found = client.setup.screen
         finally:
             client.close()
     except X11Error as error:
         raise StartFailed(f"{NAME}: {error}; the end of its log:\n{server.log_tail()}") from error
+    if found != screen and "-screen" not in options:  # it takes a width modulo 65536, without a word
+        raise StartFailed(f"{NAME}: a screen of {screen} was asked for, Xvfb made one of {found}")
 
 
 def _was_snatched(server: Component) -> bool:

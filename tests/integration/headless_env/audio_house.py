@@ -81,14 +81,23 @@ def _start_bus(world: World) -> Steps:
 
 def pactl(world: World, *arguments: str) -> str:
     return subprocess.run(
-        ["pactl", *arguments], env=world.environ(LC_ALL="C"), capture_output=True, text=True, timeout=20, check=True
+        ["pactl", *arguments],
+        env=world.environ(LC_ALL="C"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
     ).stdout
 
 
 def streams(world: World) -> str:
     """What plays or records, but the wiring of the microphone itself."""
-    lines = (pactl(world, "list", "short", "sink-inputs") + pactl(world, "list", "short", "source-outputs")).splitlines()
-    return "\n".join(line for line in lines if "module-remap-source" not in line and "\t-\tPipeWire" not in line)
+    lines = (
+        pactl(world, "list", "short", "sink-inputs") + pactl(world, "list", "short", "source-outputs")
+    ).splitlines()
+    return "\n".join(
+        line for line in lines if "module-remap-source" not in line and "\t-\tPipeWire" not in line
+    )
 
 
 def record(world: World, *, seconds: float, device: str = "", skip_seconds: float = 0.0) -> array[int]:
@@ -129,7 +138,8 @@ def is_unhealthy(check: Callable[[], str]) -> str:
 def busy_processors() -> Iterator[None]:
     """Twice as many busy loops as there are processors."""
     loops = [
-        subprocess.Popen([sys.executable, "-I", "-S", "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", "while True: pass"])
+        for _ in range(2 * (os.cpu_count() or 1))
     ]
     try:
         yield

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from headless_env.components import accessibility, session_bus, wayland
 from headless_env.startup import Task, run_tasks
 from headless_env.world import MARKER, World

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from headless_env.bus import Bus
 from headless_env.checks import accessibility as check
 from headless_env.components.accessibility import ENABLED, LAUNCHER, PROPERTIES
 from headless_env.health import Unhealthy
 from headless_env.startup import StartFailed
 from headless_env.world import World
-
 from integration.headless_env.desktop_house import (
     desktop_world,
     kill,

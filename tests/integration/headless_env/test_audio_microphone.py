@@ -86,7 +86,9 @@ def test_a_looped_wav_has_no_dropouts_in_many_takes_half_of_them_on_busy_process
     assert found == []
 
 
-@pytest.mark.parametrize(("samples", "rate", "hertz"), [(240, 48_000, 1000.0), (44_100, 44_100, HERTZ), (160, 16_000, 500.0)])
+@pytest.mark.parametrize(
+    ("samples", "rate", "hertz"), [(240, 48_000, 1000.0), (44_100, 44_100, HERTZ), (160, 16_000, 500.0)]
+)
 def test_short_wavs_and_other_rates_are_looped_without_a_gap(
     world: World, tmp_path: Path, samples: int, rate: int, hertz: float
 ):
@@ -100,7 +102,16 @@ def test_short_wavs_and_other_rates_are_looped_without_a_gap(
 def test_a_float_wav_with_a_trailing_chunk_is_looped_without_a_gap(world: World, tmp_path: Path):
     tone = array("f", (value / 32768 for value in make_tone(hertz=HERTZ, seconds=1, rate=RATE))).tobytes()
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, RATE, RATE * 4, 4, 32)
-    body = b"WAVE" + form + b"data" + struct.pack("<I", len(tone)) + tone + b"LIST" + struct.pack("<I", 4000) + b"x" * 4000
+    body = (
+        b"WAVE"
+        + form
+        + b"data"
+        + struct.pack("<I", len(tone))
+        + tone
+        + b"LIST"
+        + struct.pack("<I", 4000)
+        + b"x" * 4000
+    )
     path = tmp_path / "float.wav"
     path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
     microphone.start(world, path, loop=True)
@@ -221,7 +232,9 @@ def test_a_file_that_is_no_wav_ends_the_player_with_the_reason(world: World, tmp
 
 def test_a_microphone_without_its_sink_ends_the_player_with_the_reason(wav: Path):
     with audio_world("pulseaudio") as world:
-        subprocess.run(["pactl", "load-module", "module-null-sink", "sink_name=x"], env=world.environ(), check=True)
+        subprocess.run(
+            ["pactl", "load-module", "module-null-sink", "sink_name=x"], env=world.environ(), check=True
+        )
         subprocess.run(["pactl", "unload-module", "module-remap-source"], env=world.environ(), check=True)
         world.exports["PULSE_SERVER"] = "unix:/nowhere"
         with pytest.MonkeyPatch.context() as patch:

@@ -148,7 +148,7 @@ def test_a_wireplumber_that_cannot_start_is_told_with_its_log():
         tools = world.folder / "tools"
         tools.mkdir()
         fake = tools / "wireplumber"
-        fake.write_text('#!/bin/sh\n# libwireplumber-0.4.so\necho no bus; exit 7\n')
+        fake.write_text("#!/bin/sh\n# libwireplumber-0.4.so\necho no bus; exit 7\n")
         fake.chmod(0o755)
         world.base["PATH"] = f"{tools}:{os.environ['PATH']}"
         with pytest.raises(StartFailed, match=r"exited with code 7(?s:.*)no bus"):
@@ -185,10 +185,16 @@ def foreign() -> Iterator[dict[str, str]]:
 
 
 def test_a_server_that_answers_without_our_sink_is_refused(foreign: dict[str, str]):
-    assert "Default Sink: other" in subprocess.run(
-        ["pactl", "info"], env={**foreign, "LC_ALL": "C"}, capture_output=True, text=True, timeout=20
-    ).stdout
-    assert is_unhealthy(lambda: audio.verify(foreign)) == "the default sink should be he_speaker, found other (pulseaudio)"
+    assert (
+        "Default Sink: other"
+        in subprocess.run(
+            ["pactl", "info"], env={**foreign, "LC_ALL": "C"}, capture_output=True, text=True, timeout=20
+        ).stdout
+    )
+    assert (
+        is_unhealthy(lambda: audio.verify(foreign))
+        == "the default sink should be he_speaker, found other (pulseaudio)"
+    )
     assert "default source should be he_mic" in is_unhealthy(lambda: microphone.verify(foreign))
 
 
@@ -227,17 +233,29 @@ def test_a_muted_speaker_is_refused_as_silence(world: World):
     pactl(world, "set-sink-mute", "he_speaker", "1")
     with pytest.raises(Unhealthy, match="recorded silence"):
         find_tone(
-            world.environ(), play=player(), record=[recorder("--device=he_speaker.monitor")], hertz=937.5, timeout_seconds=2
+            world.environ(),
+            play=player(),
+            record=[recorder("--device=he_speaker.monitor")],
+            hertz=937.5,
+            timeout_seconds=2,
         )
 
 
 def test_another_frequency_is_refused_and_named(world: World, tmp_path: Path):
     wav = tmp_path / "other.wav"
     write_tone(wav, hertz=1500, seconds=5)
-    with pytest.raises(Unhealthy, match=r"a tone of 938 Hz was played and not found in 2 s: parec recorded 1[45]\d\d Hz"):
+    with pytest.raises(
+        Unhealthy, match=r"a tone of 938 Hz was played and not found in 2 s: parec recorded 1[45]\d\d Hz"
+    ):
         find_tone(
             world.environ(),
-            play=["sh", "-c", 'exec paplay "$1" 3<&0', "sh", str(wav)],  # keeps the pipe that it is fed through
+            play=[
+                "sh",
+                "-c",
+                'exec paplay "$1" 3<&0',
+                "sh",
+                str(wav),
+            ],  # keeps the pipe that it is fed through
             record=[recorder("--device=he_speaker.monitor")],
             hertz=937.5,
             timeout_seconds=2,
@@ -246,7 +264,10 @@ def test_another_frequency_is_refused_and_named(world: World, tmp_path: Path):
 
 
 def test_a_recorder_that_cannot_record_is_quoted():
-    with audio_world("pulseaudio") as world, pytest.raises(Unhealthy, match=r"parec ended with 1: .*No such entity"):
+    with (
+        audio_world("pulseaudio") as world,
+        pytest.raises(Unhealthy, match=r"parec ended with 1: .*No such entity"),
+    ):
         find_tone(world.environ(), play=player(), record=[recorder("--device=nowhere")], hertz=937.5)
 
 
@@ -270,7 +291,9 @@ def test_two_environments_do_not_hear_each_other(kind: str):
                 wav = world.folder / "own.wav"
                 write_tone(wav, hertz=hertz, seconds=30)
                 for device in ("he_speaker", "he_mic_feed"):
-                    players.append(subprocess.Popen(["paplay", f"--device={device}", wav], env=world.environ()))
+                    players.append(
+                        subprocess.Popen(["paplay", f"--device={device}", wav], env=world.environ())
+                    )
             for world, own, foreign in ((one, *tones), (other, *reversed(tones))):
                 for device in ("he_speaker.monitor", "he_mic"):
                     samples = record(world, seconds=0.2, device=device, skip_seconds=0.5)

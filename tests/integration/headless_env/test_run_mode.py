@@ -42,7 +42,15 @@ def test_a_script_has_all_that_a_desktop_has_and_nothing_is_left(headless, works
     assert step.outputs["timed-out"] == "false"
     assert step.outputs["exit-code"] == "0"
     checks = {one["check"]: one for one in step.facts["checks"]}
-    assert {"display", "window manager", "clipboard", "D-Bus session", "AT-SPI", "speaker", "microphone"} <= set(checks)
+    assert {
+        "display",
+        "window manager",
+        "clipboard",
+        "D-Bus session",
+        "AT-SPI",
+        "speaker",
+        "microphone",
+    } <= set(checks)
     assert not [one for one in checks.values() if one["problem"]]
     assert traces(step.facts["environment"], env["DISPLAY"]) == []
 
@@ -63,7 +71,9 @@ def test_foreign_variables_are_truly_unset_for_the_script(headless, workspace):
 
 
 def test_the_step_ends_with_the_scripts_code_and_shows_what_there_was_to_see(headless, workspace):
-    step = headless(mode="run", run="xterm -T witness -e sleep 60 &\nxdotool search --sync --name witness >&2\nexit 7")
+    step = headless(
+        mode="run", run="xterm -T witness -e sleep 60 &\nxdotool search --sync --name witness >&2\nexit 7"
+    )
     assert step.exit_code == 7, step.log
     assert step.outputs["exit-code"] == "7"
     picture = Path(step.outputs["screenshot"]).read_bytes()
@@ -106,7 +116,13 @@ def test_a_hanging_test_is_cut_with_everything_that_it_started_however_that_hide
     (workspace / "hang.py").write_text(HANG)
     begin = time.monotonic()
     step = headless(
-        mode="run", run="python3 hang.py", timeout_seconds=2, grace_seconds=1, at_spi=False, audio="none", verify="quick"
+        mode="run",
+        run="python3 hang.py",
+        timeout_seconds=2,
+        grace_seconds=1,
+        at_spi=False,
+        audio="none",
+        verify="quick",
     )
     seconds = time.monotonic() - begin
     assert step.exit_code == 124, step.log
@@ -137,7 +153,9 @@ def test_an_interrupted_step_tears_down(headless, workspace, number):
 
 
 def test_a_step_that_is_killed_leaves_nothing(headless, workspace):
-    step = headless.start(mode="run", run="echo $COLDVOX_HEADLESS_ID $DISPLAY >who; setsid sleep 100", **SMALL)
+    step = headless.start(
+        mode="run", run="echo $COLDVOX_HEADLESS_ID $DISPLAY >who; setsid sleep 100", **SMALL
+    )
     poll_until(lambda: (workspace / "who").exists() and (workspace / "who").read_text().endswith("\n"))
     step.kill()
     who = (workspace / "who").read_text().split()
@@ -146,13 +164,17 @@ def test_a_step_that_is_killed_leaves_nothing(headless, workspace):
 
 def test_eight_jobs_at_once_have_environments_of_their_own(headless, workspace):
     script = 'printf %s "$RANDOM$RANDOM" >token-$COLDVOX_HEADLESS_ID; xclip -selection clipboard -i <token-$COLDVOX_HEADLESS_ID; '
-    script += "sleep 1; test \"$(xclip -selection clipboard -o)\" = \"$(cat token-$COLDVOX_HEADLESS_ID)\""
+    script += 'sleep 1; test "$(xclip -selection clipboard -o)" = "$(cat token-$COLDVOX_HEADLESS_ID)"'
     started = [headless.start(mode="run", run=script) for _ in range(8)]
     ended = [step.wait() for step in started]
-    assert [step.exit_code for step in ended] == [0] * 8, "\n".join(step.log for step in ended if step.exit_code)
+    assert [step.exit_code for step in ended] == [0] * 8, "\n".join(
+        step.log for step in ended if step.exit_code
+    )
     assert len({step.outputs["display"] for step in ended}) == 8
     assert len({step.outputs["pulse-server"] for step in ended}) == 8
-    assert [trace for step in ended for trace in traces(step.facts["environment"], step.outputs["display"])] == []
+    assert [
+        trace for step in ended for trace in traces(step.facts["environment"], step.outputs["display"])
+    ] == []
 
 
 def test_a_screen_can_be_recorded(headless, workspace):

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from headless_env.bus import BUS, Bus, BusError
 from headless_env.checks import session_bus as check
 from headless_env.health import Unhealthy
 from headless_env.startup import StartFailed
 from headless_env.world import MARKER, World
-
 from integration.headless_env.desktop_house import desktop_world, kill, marked, need, start_bus, wait_for
 
 SERVICE = """[D-BUS Service]

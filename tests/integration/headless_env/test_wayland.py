@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from headless_env.checks import wayland as check
 from headless_env.health import Unhealthy
 from headless_env.startup import StartFailed
 from headless_env.world import World
-
 from integration.headless_env.desktop_house import (
     desktop_world,
     kill,

@@ -14,7 +14,13 @@ from fakes.steps import HEADLESS_ENV, ActionStarter
 from headless_env.environments import marked_processes
 
 # Small and quick where a test is not about what is left out.
-SMALL = {"at-spi": "false", "audio": "none", "window-manager": "none", "verify": "quick", "screen": "640x480x24"}
+SMALL = {
+    "at-spi": "false",
+    "audio": "none",
+    "window-manager": "none",
+    "verify": "quick",
+    "screen": "640x480x24",
+}
 
 
 def traces(identity: str, display: str, *, supervisor_pids: tuple[int, ...] = ()) -> list[str]:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from headless_env.bus import Bus, BusError, socket_name
-from headless_env.bus_types import decode, decode_header, encode, encode_header, message_size, split_signature
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headless_env.bus import Bus, BusError, socket_name
+from headless_env.bus_types import decode, decode_header, encode, encode_header, message_size, split_signature
 
 # By hand from the specification's rules: lengths, alignment, NULs.
 KNOWN = [

@@ -84,8 +84,9 @@ class Bus:
         self._is_authenticated = False
         self._serial = 0
         self._kept: list[Message] = []
+        self._problem = ""  # why nothing more will come
         identity = str(os.geteuid()).encode().hex()
-        self._write(f"\0AUTH EXTERNAL {identity}\r\nBEGIN\r\n".encode())
+        self._unsent = f"\0AUTH EXTERNAL {identity}\r\nBEGIN\r\n".encode()
         self.hello = self.send(*BUS, "Hello")
 
     def __enter__(self) -> Self:
@@ -101,6 +102,12 @@ class Bus:
     def fileno(self) -> int:
         """The descriptor to wait on."""
         return self._socket.fileno()
+
+    def peer(self) -> int:
+        """The pid of the process that listens at the other end (unix(7), SO_PEERCRED)."""
+        size = struct.calcsize("iII")
+        pid, _, _ = struct.unpack("iII", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        return int(pid)
 
     def send(
         self, destination: str, path: str, interface: str, member: str, signature: str = "", *body: object
@@ -132,6 +139,8 @@ class Bus:
             elif message.kind == CALL:
                 self._kept.remove(message)
                 self._refuse(message)
+        if found is None and self._problem:
+            raise BusError(self._problem)
         return found
 
     def receive(self, matches: Callable[[Message], bool], *, what: str, seconds: float = 5.0) -> Message:
@@ -189,28 +198,31 @@ class Bus:
         return self._serial
 
     def _write(self, data: bytes) -> None:
+        data, self._unsent = self._unsent + data, b""
         try:
             self._socket.sendall(data)
         except OSError as error:
+            self.close()
             raise BusError(f"{self.address} has hung up: {error.strerror or error}") from error
 
     def _read(self) -> None:
-        while True:
+        while not self._problem:
             try:
                 data = self._socket.recv(65536, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
             except OSError as error:
-                raise BusError(f"{self.address} has hung up: {error.strerror}") from error
+                self._problem = f"{self.address} has hung up: {error.strerror}"
+                break
             if not data:
-                raise BusError(f"{self.address} has hung up")
+                self._problem = f"{self.address} has hung up"
             self._buffer += data
         if not self._is_authenticated and not self._read_authentication():
             return
         while (size := message_size(self._buffer)) is not None and len(self._buffer) >= size:
-            data = bytes(self._buffer[:size])
+            message = bytes(self._buffer[:size])
             del self._buffer[:size]
-            self._keep(_parse(data))
+            self._keep(_parse(message))
 
     def _read_authentication(self) -> bool:
         line, end, rest = bytes(self._buffer).partition(b"\r\n")

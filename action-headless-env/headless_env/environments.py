@@ -19,7 +19,7 @@ from actionlib.errors import ActionError
 from actionlib.jobs import Job
 from actionlib.process_tree import send_signal, snapshot
 from actionlib.processes import PROC, Process
-from headless_env.displays import release_display
+from headless_env.displays import release_displays
 from headless_env.world import MARKER
 
 PREFIX = "he-"
@@ -149,10 +149,7 @@ def remove_traces(folder: Path, *, supervisor_pid: int) -> None:
     """End what carries the environment's marker, and remove its display's lock and socket and its folder."""
     end_marked(folder.name)
     if supervisor_pid:
-        for lock in Path("/tmp").glob(".X*-lock"):  # noqa: S108  (X's own protocol)
-            number = lock.name.removeprefix(".X").removesuffix("-lock")
-            if number.isdigit():
-                release_display(int(number), pid=supervisor_pid)
+        release_displays(pid=supervisor_pid)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from actionlib.entrypoint import Context
 from actionlib.process_tree import snapshot
 from actionlib.processes import PROC, Process
-from headless_env.health import Unhealthy
 from headless_env.launching import log_tail
-from headless_env.screenshots import save_wayland_screenshot, save_x_screenshot, window_tree
+from headless_env.screenshots import ScreenshotFailed, save_wayland_screenshot, save_x_screenshot, window_tree
 from headless_env.variables import ENVIRONMENT_VARIABLE
 
 TAIL_BYTES = 3000
@@ -37,13 +36,13 @@ def capture(environ: Mapping[str, str], log_dir: Path, *, roots: tuple[Process, 
     stamp = time.strftime("%H%M%S")
     screenshot, windows = None, ""
     if "DISPLAY" in environ:
-        with suppress(Unhealthy, OSError):
+        with suppress(ScreenshotFailed, OSError):
             save_x_screenshot(environ, log_dir / f"screenshot-{stamp}.png")
             screenshot = log_dir / f"screenshot-{stamp}.png"
             windows = window_tree(environ)
             (log_dir / f"windows-{stamp}.txt").write_text(windows + "\n", encoding="utf-8")
     if "WAYLAND_DISPLAY" in environ:
-        with suppress(Unhealthy, OSError):
+        with suppress(ScreenshotFailed, OSError):
             path = log_dir / f"screenshot-wayland-{stamp}.png"
             save_wayland_screenshot(environ, path)
             screenshot = screenshot or path

@@ -156,7 +156,6 @@ def launch(context: Context, settings: Settings) -> Running:
                 unset=tuple(foreign),
                 components=_components(settings, chosen),
             ),
-            action_path=context.action_path,
             folder=folder,
             base=without(detached_environ(environ), foreign),
             job=job,

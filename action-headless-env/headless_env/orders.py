@@ -29,7 +29,6 @@ class Order:
     settings: Settings
     chosen: Chosen
     record: Record
-    action_path: Path
     folder: Path
     base: Mapping[str, str]  # the environment of the components
     job: Job

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from actionlib.jobs import JobWatch
 from actionlib.process_tree import children, kill_tree
 from actionlib.processes import Process
-from headless_env.components import microphone_player
 from headless_env.environments import ENV_FILE, remove_traces, write_record
 from headless_env.orders import KEEP, PLAY, Order
 from headless_env.startup import StartFailed, Task, run_tasks
@@ -26,6 +25,7 @@ from headless_env.world import World
 if TYPE_CHECKING:
     from headless_env.probing import Probing
 
+MICROPHONE = "microphone"  # the unit of the process that plays the WAV
 ATTEMPTS = 3  # restarts of one unit
 GRACE_SECONDS = 1.0
 RECORDER_SECONDS = 2.0  # ffmpeg writes its index when it ends
@@ -158,22 +158,17 @@ class Supervisor:
         return self._kept
 
     def _play(self) -> None:
+        from headless_env import microphone
+
         settings = self._order.settings
-        microphone_player.start(
-            self._world,
-            Path(settings.microphone_wav),
-            loop=settings.microphone_play == "loop",
-            action_path=self._order.action_path,
-        )
+        microphone.start(self._world, Path(settings.microphone_wav), loop=settings.microphone_play == "loop")
 
     def _bury(self) -> None:
         """Deal with components that have ended."""
         for component in list(self._world.components.values()):
             if component.is_running() or self._world.components.get(component.name) is not component:
                 continue
-            if (
-                component.unit == microphone_player.UNIT and component.popen.returncode == 0
-            ):  # has been played
+            if component.unit == MICROPHONE and component.popen.returncode == 0:  # has been played
                 component.close()
                 del self._world.components[component.name]
             else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actionlib.process_tree import set_parent_death_signal
-from actionlib.processes import Process, open_pidfd
+from actionlib.processes import Process
 from headless_env.startup import StartFailed
 
 MARKER = (
@@ -107,10 +107,15 @@ class World:
             raise StartFailed(f"{name}: {argv[0]} cannot be started: {error.strerror}") from error
         finally:
             os.close(sink)
+        try:
+            descriptor = os.pidfd_open(popen.pid)  # our own child: until it is reaped the pid is its own
+        except (OSError, AttributeError) as error:
+            popen.kill()
+            popen.wait()
+            raise StartFailed(
+                f"{name}: this kernel or Python has no pidfd_open (Linux 5.3 is needed)"
+            ) from error
         process = Process.of(popen.pid)
-        descriptor = open_pidfd(process)
-        if descriptor is None:
-            raise StartFailed(f"{name}: this kernel or Python has no pidfd_open (Linux 5.3 is needed)")
         component = Component(name, self.unit, popen, process, descriptor, log)
         self.components[name] = component
         return component

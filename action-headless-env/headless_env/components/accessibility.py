@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
+import signal
+from collections.abc import Generator
 
+from actionlib.process_tree import send_signal
+from actionlib.processes import Process
 from headless_env.bus import BUS, Bus, BusError
-from headless_env.startup import StartFailed, Steps, Task
+from headless_env.startup import Readable, StartFailed, Steps, Task
 from headless_env.world import World
 
 NAME = "accessibility"
@@ -14,7 +18,6 @@ REGISTRY = ("org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root")
 PROPERTIES = "org.freedesktop.DBus.Properties"
 ENABLED = ("org.a11y.Status", "IsEnabled")
 CHILD_COUNT = ("org.a11y.atspi.Accessible", "ChildCount")
-_FAREWELL_SECONDS = 2.0
 
 
 def start(world: World, *, bus: Task | None = None, display: Task | None = None) -> Steps:
@@ -29,7 +32,7 @@ def start(world: World, *, bus: Task | None = None, display: Task | None = None)
         yield display
     try:
         with Bus(world.exports["DBUS_SESSION_BUS_ADDRESS"]) as session:
-            yield from _await_farewell(session, world.exports.get("AT_SPI_BUS_ADDRESS", ""))
+            yield from _end_previous(session, world.exports.get("AT_SPI_BUS_ADDRESS", ""))
             asked = session.send(*LAUNCHER, "org.a11y.Bus", "GetAddress")
             enabled = session.send(*LAUNCHER, PROPERTIES, "Set", "ssv", *ENABLED, ("b", True))
             (address,) = yield from session.reply(asked, "org.a11y.Bus.GetAddress")
@@ -51,20 +54,31 @@ def without_guid(address: str) -> str:
     return ";".join(",".join(entry) for entry in entries)
 
 
-def _await_farewell(session: Bus, previous: str) -> Steps:
-    """On restart: until the earlier bus is gone, when its launcher is. In ending it removes its socket by name, and
-    that would be the new one's.
+def _end_previous(session: Bus, previous: str) -> Steps:
+    """On restart, when the launcher is gone: end the bus and the registry that it had. Both outlive a launcher that is
+    killed; and a bus that ends properly removes its socket by name, which could be the new one's by then.
     """
-    (has_owner,) = yield from session.reply(
-        session.send(*BUS, "NameHasOwner", "s", LAUNCHER[0]), "NameHasOwner"
-    )
-    if not previous or has_owner:
+    if not previous or (yield from _find_owner(session, LAUNCHER[0])):
         return
-    deadline = time.monotonic() + _FAREWELL_SECONDS
     try:
         with Bus(previous) as earlier:
-            while time.monotonic() < deadline:
+            registry = yield from _find_owner(earlier, REGISTRY[0])
+            for pid in filter(None, (earlier.peer(), registry)):
+                with contextlib.suppress(ProcessLookupError):
+                    send_signal(Process.of(pid), signal.SIGKILL)
+            while True:
                 earlier.take(lambda message: False)
-                yield 0.002
+                yield Readable(earlier.fileno())
     except BusError:
-        return
+        return  # has ended
+
+
+def _find_owner(bus: Bus, name: str) -> Generator[Readable, None, int]:
+    """The pid of who has `name`, 0 for nobody; unlike a call to the name, this starts nobody."""
+    asked = bus.send(*BUS, "NameHasOwner", "s", name)
+    (has_owner,) = yield from bus.reply(asked, "NameHasOwner")
+    if not has_owner:
+        return 0
+    asked = bus.send(*BUS, "GetConnectionUnixProcessID", "s", name)
+    (pid,) = yield from bus.reply(asked, "GetConnectionUnixProcessID")
+    return int(pid)

@@ -6,7 +6,7 @@ import os
 from xml.sax.saxutils import escape
 
 from headless_env.bus import Bus, BusError
-from headless_env.startup import Readable, StartFailed, Steps
+from headless_env.startup import Exit, Readable, StartFailed, Steps
 from headless_env.world import Component, World
 
 NAME = "session-bus"
@@ -70,7 +70,10 @@ def start(world: World) -> Steps:
             )
         finally:
             os.close(writer)
-        yield Readable(reader, component)  # it listens
+        yield Readable(reader, component)
+        if not os.read(reader, 1000):  # not its address, but its end
+            yield Exit(component)
+            raise StartFailed(component.obituary())
         yield from _greet(address, component)
     finally:
         os.close(reader)

@@ -59,20 +59,9 @@ def _run(world: World, screen: str, options: Sequence[str]) -> Steps:
     environ, display = world.environ(), world.exports["DISPLAY"]
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
-        argv = [
-            "Xvfb",
-            display,
-            "-displayfd",
-            str(writer),
-            "-auth",
-            world.exports["XAUTHORITY"],
-            "-screen",
-            "0",
-            screen,
-            *options,
-        ]
+        own = ["-displayfd", str(writer), "-auth", world.exports["XAUTHORITY"], "-screen", "0", screen]
         try:
-            server = world.spawn(NAME, argv, pass_fds=(writer,), environ=environ)
+            server = world.spawn(NAME, ["Xvfb", display, *own, *options], pass_fds=(writer,), environ=environ)
         finally:
             os.close(writer)
         text = b""

@@ -120,6 +120,8 @@ def test_a_launcher_that_has_ended_is_refused_and_comes_back_at_the_same_address
     start_accessibility(world)
     assert world.exports["AT_SPI_BUS_ADDRESS"] == before
     assert check.verify(world.environ())
+    assert len(marked(world, "accessibility.conf")) == 1
+    wait_for(lambda: len(marked(world, "at-spi2-registryd")) == 1, what="the end of the earlier registry")
 
 
 @pytest.mark.parametrize("attempt", range(5))

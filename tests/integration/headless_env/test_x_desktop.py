@@ -20,6 +20,7 @@ from headless_env.components import window_manager
 from headless_env.health import Unhealthy
 from headless_env.screenshots import ScreenshotFailed, save_x_screenshot, window_tree
 from headless_env.startup import StartFailed
+from headless_env.world import World
 from headless_env.x11 import EXPOSURES, STRUCTURE, Event, connect
 from integration.headless_env.desktop_house import kill, marked, need, wait_for
 from integration.headless_env.x11_house import restart_window_manager, start_x, x_world
@@ -67,6 +68,7 @@ def test_a_window_manager_writes_nothing_to_home_and_does_not_read_it(program):
 def test_a_window_manager_that_died_is_found_and_comes_back(program):
     with x_world(program=program) as world:
         kill(world, "window-manager")
+        wait_for(lambda: is_unhealthy(world), what="the server's notice that its client has ended")
         for ask in (check.probe, check.verify):
             with pytest.raises(Unhealthy, match="has died; its announcement"):
                 ask(world.environ())
@@ -223,6 +225,14 @@ def test_a_window_manager_starts_beside_its_server():
         kill(world, "x11")
         start_x(world, program="openbox")
         check.verify(world.environ())
+
+
+def is_unhealthy(world: World) -> bool:
+    try:
+        check.probe(world.environ())
+    except Unhealthy:
+        return True
+    return False
 
 
 def decode(data: bytes) -> tuple[int, list[bytes]]:

@@ -28,6 +28,9 @@ CHUNK_BYTES = 65_536  # what a pipe holds
 BUFFER_MILLISECONDS = (
     500  # enough for a busy machine; the sound still begins at once, because it is all there
 )
+LEAD_SECONDS = (
+    0.1  # of silence before a WAV that is played once: a recorder that has just begun loses none of it
+)
 RETURN_SECONDS = 30.0  # how long a server that is being started again may be away
 PACTL_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -75,7 +78,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         play(environ, Path(argv[0]), loop=argv[1] == "loop")
     except (PlaybackFailed, OSError, ValueError) as error:
-        sys.stderr.write(f"{argv[0]}: {error}\n")
+        os.write(2, f"{argv[0]}: {error}\n".encode(errors="replace"))
         return 1
     return 0
 
@@ -166,6 +169,8 @@ def _feed(environ: Mapping[str, str], wav: Path, sound: WavFormat, *, loop: bool
     with _child(argv, environ, stdin=subprocess.PIPE) as pacat:
         entry = pipe_of(pacat.stdin)
         try:
+            if not loop:
+                entry.write(sound.silence(LEAD_SECONDS))
             for chunk in _chunks(wav, sound, loop=loop):
                 entry.write(chunk)
             entry.close()

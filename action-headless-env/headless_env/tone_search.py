@@ -139,10 +139,9 @@ def _feed(descriptor: int, cycle: bytes) -> Iterator[bool]:
 def _running(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A program that is killed at the end; its stream ends with it."""
     pipe = subprocess.PIPE
+    marked = {**environ, "PULSE_PROP": f"{CHECK_PROPERTY}=yes"}  # libpulse adds it to all streams, ALSA's too
     try:
-        process = subprocess.Popen(
-            list(argv), env=dict(environ), stdin=pipe, stdout=pipe, stderr=pipe, cwd="/"
-        )
+        process = subprocess.Popen(list(argv), env=marked, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/")
     except OSError as error:
         raise Unhealthy(f"{argv[0]} cannot be started: {error.strerror}") from error
     try:

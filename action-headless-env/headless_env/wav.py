@@ -54,6 +54,11 @@ class WavFormat:
         """How long it plays."""
         return self.data_bytes / self.frame_bytes / self.rate
 
+    def silence(self, seconds: float) -> bytes:
+        """Frames without a sound, of that length."""
+        zero = b"\x80" if self.encoding == "u8" else b"\0"  # unsigned samples swing around 128
+        return zero * (round(seconds * self.rate) * self.frame_bytes)
+
 
 def read_wav_header(path: Path) -> WavFormat:
     """What is in a WAV file. Raises ValueError for what cannot be played, saying why, and OSError."""

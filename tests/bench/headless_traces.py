@@ -121,7 +121,9 @@ class PeerServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not processes_with("BENCH_ID", self.token), timeout_seconds=5)
-        wait_until(lambda: not psutil.pid_exists(self.pid), timeout_seconds=5)  # only then are its sockets closed
+        wait_until(
+            lambda: not psutil.pid_exists(self.pid), timeout_seconds=5
+        )  # only then are its sockets closed
         lock = TMP / f".X{self.display.removeprefix(':')}-lock"
         if lock.exists() and lock.read_text().strip() == str(self.pid):
             for path in display_files(self.display):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -138,7 +139,7 @@ def assert_worked(notes: Path) -> None:
 def loudest_frequency(wav: Path) -> float:
     """By counting the waves of half a second, after the recording has settled."""
     samples = memoryview(wav.read_bytes()[44:]).cast("h")[12_000:36_000]
-    crossings = sum(1 for before, after in zip(samples, samples[1:], strict=False) if before < 0 <= after)
+    crossings = sum(1 for before, after in itertools.pairwise(samples) if before < 0 <= after)
     return crossings * 2
 
 
@@ -187,21 +188,30 @@ def test_an_ordinary_user_gets_the_same_desktop(tmp_path, act_home):
         (folder / "home").mkdir()
         path = repository(folder, BRACKETED.format(action=LOCAL))
         subprocess.run(["chown", "-R", "65534:65534", str(folder)], check=True)
+        as_nobody = [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--",
+            "/usr/bin/env",
+            "-i",
+        ]
+        as_nobody += [f"HOME={folder}/home", "PATH=/usr/local/bin:/usr/bin:/bin"]
         done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", "/usr/bin/env",
-             f"HOME={folder}/home", "PATH=/usr/local/bin:/usr/bin:/bin", "git", "config", "--global", "safe.directory", "*"],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
+            [*as_nobody, "git", "config", "--global", "safe.directory", "*"], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         copy = folder / "act"
         shutil.copy(ACT, copy)
         copy.chmod(0o755)
+        network = ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy")
         run = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", "/usr/bin/env", "-i",
-             f"HOME={folder}/home", "PATH=/usr/local/bin:/usr/bin:/bin", str(copy), "push", "--rm", "--no-cache-server",
-             "--platform=self-hosted=-self-hosted", f"--env=NOTES={act.notes}",
-             *(f"--env={name}={os.environ[name]}" for name in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy") if name in os.environ)],
-            cwd=path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+            [*as_nobody, str(copy), "push", "--rm", "--no-cache-server", f"--env=NOTES={act.notes}",
+             "--platform=self-hosted=-self-hosted",
+             *(f"--env={name}={os.environ[name]}" for name in network if name in os.environ)],
+            cwd=path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=240,
         )  # fmt: skip
         assert run.returncode == 0, run.stdout
         assert_worked(act.notes)

@@ -48,7 +48,11 @@ print(child.pid)
 @pytest.fixture
 def daemon(tmp_path):
     """Facts of a daemon that a finished step has left."""
-    environ = {"PATH": os.environ["PATH"], "RUNNER_TRACKING_ID": "github_abc", "INPUTS": '{"token": "s3cret"}'}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TRACKING_ID": "github_abc",
+        "INPUTS": '{"token": "s3cret"}',
+    }
     environ |= {"KEPT": "yes", "GITHUB_TOKEN": "s3cret"}
     report, log = tmp_path / "report.json", tmp_path / "daemon.log"
     step = subprocess.run(

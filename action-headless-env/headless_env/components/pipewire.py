@@ -12,7 +12,6 @@ from pathlib import Path
 from headless_env.audio_layout import pulse_socket, write_client_files
 from headless_env.audio_startup import RETRY_SECONDS, await_defaults, end_earlier
 from headless_env.pipewire_configuration import write_pipewire, write_wireplumber
-from headless_env.scheduling import request_short_slices
 from headless_env.startup import StartFailed, Steps, Task
 from headless_env.world import Component, World
 
@@ -38,14 +37,17 @@ def start(world: World, *, bus: Task) -> Steps:
     manager = world.spawn(SESSION_MANAGER, ["wireplumber"], environ=environ)
     pulse = world.spawn(PULSE_SERVER, ["pipewire-pulse"], environ=environ)
     yield from await_defaults(variables, [pulse, manager, server])
-    for component in (server, pulse):
-        request_short_slices(component.process.pid)
     world.exports.update(variables)
 
 
 def _environ(world: World, variables: dict[str, str]) -> dict[str, str]:
     # Fixed thresholds: glibc raises them by itself, and pipewire-pulse keeps 20 MB after a few streams.
-    environ = world.environ(**variables, MALLOC_MMAP_THRESHOLD_="131072", MALLOC_TRIM_THRESHOLD_="131072")
+    environ = world.environ(
+        **variables,
+        MALLOC_MMAP_THRESHOLD_="131072",
+        MALLOC_TRIM_THRESHOLD_="131072",
+        DBUS_SYSTEM_BUS_ADDRESS="disabled:",  # the host's rtkit and logind are not ours
+    )
     for name in ("DISPLAY", "PIPEWIRE_REMOTE", "PIPEWIRE_CONFIG_NAME", "WIREPLUMBER_DATA_DIR"):
         environ.pop(name, None)
     return environ

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from headless_env.audio_layout import FEED, MICROPHONE, RATE_HERTZ, SPEAKER, pulse_socket, write_client_files
 from headless_env.audio_startup import await_defaults, end_earlier
-from headless_env.scheduling import request_short_slices
 from headless_env.startup import Steps
 from headless_env.world import World
 
@@ -70,5 +69,4 @@ def start(world: World) -> Steps:
         environ=environ,
     )  # fmt: skip
     yield from await_defaults(variables, [server])
-    request_short_slices(server.process.pid)
     world.exports.update(variables)

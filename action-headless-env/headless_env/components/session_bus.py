@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from xml.sax.saxutils import escape
 
 from headless_env.bus import Bus, BusError
 from headless_env.startup import Exit, Readable, StartFailed, Steps
@@ -94,6 +93,11 @@ def _configure(address: str, base: dict[str, str]) -> str:
     data = base.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     folders = dict.fromkeys([*filter(os.path.isabs, data.split(":")), "/usr/share"])
     services = [
-        f"  <servicedir>{escape(folder.rstrip('/'))}/dbus-1/services</servicedir>" for folder in folders
+        f"  <servicedir>{_escape(folder.rstrip('/'))}/dbus-1/services</servicedir>" for folder in folders
     ]
-    return _CONFIGURATION.format(address=escape(address), services="\n".join(services))
+    return _CONFIGURATION.format(address=_escape(address), services="\n".join(services))
+
+
+def _escape(text: str) -> str:
+    """Text as XML content. The standard library's own way imports http and email: 18 ms of a start."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

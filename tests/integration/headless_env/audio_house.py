@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from headless_env.components import pipewire, pulseaudio
 from headless_env.health import Unhealthy
 from headless_env.sound import decode

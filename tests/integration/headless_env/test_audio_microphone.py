@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import actionlib
 import pytest
+
+import actionlib
 from actionlib.process_tree import descendants
 from actionlib.processes import Process
 from headless_env import microphone
 from headless_env.checks import microphone as check
 from headless_env.sound import find_dropouts, make_tone, measure_tone, write_tone
 from headless_env.world import Component, World
-
 from integration.headless_env.audio_house import (
     RATE,
     SERVERS,
@@ -136,7 +136,7 @@ def test_once_begins_with_the_first_recording_and_is_whole(world: World, wav: Pa
 def test_our_own_check_does_not_set_once_off(world: World, wav: Path):
     player = microphone.start(world, wav, loop=False)
     wait_for(lambda: is_waiting(player))
-    check.verify(world.environ())
+    check.verify(world.environ(), hertz=5000)
     assert player.is_running()
     heard = loud_blocks(record(world, seconds=2))
     assert heard[0] > 0

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from headless_env.checks import audio, microphone
 from headless_env.health import Unhealthy
 from headless_env.pulse_client import ask
@@ -20,7 +21,6 @@ from headless_env.sound import measure_tone, write_tone
 from headless_env.startup import StartFailed
 from headless_env.tone_search import find_tone, player, recorder
 from headless_env.world import World
-
 from integration.headless_env.audio_house import (
     RATE,
     SERVERS,

@@ -32,7 +32,8 @@ def test_later_steps_live_in_the_environment_until_it_is_stopped(steps):
     assert started.exit_code == 0, started.stdout
     assert not started.stdio_delayed
     used = steps.shell(
-        'xdpyinfo >dpy; head -1 dpy; echo "token" | xclip -i; xclip -o; pactl info | grep Default; echo $COLDVOX_HEADLESS_ID'
+        'xdpyinfo >dpy; head -1 dpy; echo "token" | xclip -i; xclip -o; pactl info | grep Default; '
+        "echo $COLDVOX_HEADLESS_ID"
     )
     assert used.exit_code == 0, used.stdout
     assert f"name of display:    {started.outputs['display']}" in used.stdout
@@ -63,7 +64,8 @@ def test_stop_gives_the_variables_their_earlier_values_back(runner, headless):
 def test_the_env_file_takes_a_shell_into_the_environment(steps, headless):
     started = steps.run(mode="start", **SMALL)
     inside = steps.shell(
-        f"env -i PATH=\"$PATH\" WAYLAND_DISPLAY=foreign sh -c '. {started.outputs['env-file']}; xdpyinfo >/dev/null && echo $DISPLAY'"
+        'env -i PATH="$PATH" WAYLAND_DISPLAY=foreign '
+        f"sh -c '. {started.outputs['env-file']}; xdpyinfo >/dev/null && echo $DISPLAY'"
     )
     assert started.outputs["display"] in inside.stdout
     steps.run(mode="stop")

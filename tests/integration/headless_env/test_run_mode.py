@@ -59,7 +59,8 @@ def test_foreign_variables_are_truly_unset_for_the_script(headless, workspace):
     step = headless.start(
         environ=FOREIGN,
         mode="run",
-        run="for name in WAYLAND_DISPLAY SWAYSOCK GDK_BACKEND PULSE_SINK YDOTOOL_SOCKET; do echo $name=${!name-unset}; done\n"
+        run="for name in WAYLAND_DISPLAY SWAYSOCK GDK_BACKEND PULSE_SINK YDOTOOL_SOCKET\n"
+        "do echo $name=${!name-unset}; done\n"
         'echo "$DISPLAY $XDG_RUNTIME_DIR"',
         **SMALL,
     ).wait()
@@ -163,7 +164,8 @@ def test_a_step_that_is_killed_leaves_nothing(headless, workspace):
 
 
 def test_eight_jobs_at_once_have_environments_of_their_own(headless, workspace):
-    script = 'printf %s "$RANDOM$RANDOM" >token-$COLDVOX_HEADLESS_ID; xclip -selection clipboard -i <token-$COLDVOX_HEADLESS_ID; '
+    script = 'printf %s "$RANDOM$RANDOM" >token-$COLDVOX_HEADLESS_ID; '
+    script += "xclip -selection clipboard -i <token-$COLDVOX_HEADLESS_ID; "
     script += 'sleep 1; test "$(xclip -selection clipboard -o)" = "$(cat token-$COLDVOX_HEADLESS_ID)"'
     started = [headless.start(mode="run", run=script) for _ in range(8)]
     ended = [step.wait() for step in started]

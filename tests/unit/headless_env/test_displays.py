@@ -83,7 +83,9 @@ def test_a_release_removes_lock_and_socket(folder):
     assert not displays.release_display(claim.number, pid=PID)
 
 
-@pytest.mark.parametrize("content", [b"%10d\n" % (PID + 1), b"", b"nonsense\n"])
+@pytest.mark.parametrize(
+    "content", [b"%10d\n" % (PID + 1), b"", b"nonsense\n"], ids=["another's", "empty", "nonsense"]
+)
 def test_a_lock_that_is_not_ours_is_left_alone_with_its_socket(folder, content):
     (folder / ".X11-unix").mkdir()
     for path in (lock := folder / ".X40000-lock", peer := folder / ".X11-unix" / "X40000"):

@@ -7,6 +7,7 @@ from array import array
 from pathlib import Path
 
 import pytest
+
 from headless_env.sound import (
     TONE_DBFS,
     decode,
@@ -138,9 +139,13 @@ def test_nothing_recorded_is_a_dropout():
         (fmt(3, bits=32, tail=b"\0\0"), "float32le", 4),
     ],
 )
-def test_the_formats_that_can_be_played_are_read(tmp_path: Path, header: bytes, encoding: str, frame_bytes: int):
+def test_the_formats_that_can_be_played_are_read(
+    tmp_path: Path, header: bytes, encoding: str, frame_bytes: int
+):
     path = tmp_path / "x.wav"
-    path.write_bytes(riff(chunk(b"LIST", b"odd"), header, chunk(b"fact", bytes(4)), chunk(b"data", bytes(49))))
+    path.write_bytes(
+        riff(chunk(b"LIST", b"odd"), header, chunk(b"fact", bytes(4)), chunk(b"data", bytes(49)))
+    )
     found = read_wav_header(path)
     assert (found.encoding, found.frame_bytes) == (encoding, frame_bytes)
     assert found.data_bytes == 49 - 49 % frame_bytes
@@ -198,3 +203,10 @@ def test_no_damaged_header_breaks_the_reader(tmp_path: Path, seed: int):
         return
     assert found.data_bytes > 0
     assert found.data_offset + found.data_bytes <= path.stat().st_size
+
+
+@pytest.mark.parametrize(("code", "bits", "byte"), [(1, 8, 0x80), (1, 16, 0), (3, 32, 0)])
+def test_silence_is_the_middle_of_the_samples_range(tmp_path: Path, code: int, bits: int, byte: int):
+    path = tmp_path / "x.wav"
+    path.write_bytes(riff(fmt(code, bits=bits, channels=2, rate=8000), chunk(b"data", bytes(64))))
+    assert read_wav_header(path).silence(0.1) == bytes([byte]) * (800 * 2 * bits // 8)

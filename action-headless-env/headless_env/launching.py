@@ -134,6 +134,8 @@ def launch(context: Context, settings: Settings) -> Running:
     """
     environ = context.environ
     chosen = choose(settings, environ.get("PATH", ""))
+    if "ydotool" in settings.require:
+        context.out.warning(host_tools.check_ydotool(environ), title="Headless environment")
     wav = _wav(settings, environ, chosen)
     base = base_folder(environ)
     job = current_job(environ)

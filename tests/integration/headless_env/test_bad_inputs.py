@@ -45,6 +45,7 @@ def _nothing_is_left():
         ({**SCRIPT, "record": "true", "display-server": "none"}, "only X11 is recorded"),
         ({**SCRIPT, "verify": "some"}, "input 'verify' is 'some'; allowed: full, quick, none"),
         ({**SCRIPT, "require": "xdotool no-such-tool"}, "this host lacks: no-such-tool"),
+        ({**SCRIPT, "require": "ydotool"}, "ydotool"),
         ({**SCRIPT, "artifacts-dir": "file/below"}, "artifacts-dir '"),
         ({"mode": "check"}, "mode 'check': this job has no headless environment"),
         ({"mode": "begin"}, "input 'mode' is 'begin'; allowed: run, start, stop, check, doctor"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -31,6 +31,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of time in which one step ran, by what the samples say."""
+
+    step: str
+    first_seconds: float
+    last_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """A limit that was crossed, once per crossing."""
 
@@ -52,18 +61,34 @@ class Insight:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """A stretch of a line: the lowest, mean and highest of its samples, and the elapsed seconds it spans."""
+
+    begin: float
+    end: float
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Lines over time; points are (elapsed seconds, value)."""
 
     title: str
     unit: str
-    lines: Mapping[str, Sequence[tuple[float, float]]]
+    lines: Mapping[str, Sequence[tuple[float, float]]]  # at most 60 points, every extreme among them
+    buckets: Mapping[str, Sequence[Bucket]] = field(default_factory=dict)  # the same lines, finer
+    top: float | None = None  # where the axis ends, if that is known (100 %)
+    mark: tuple[str, float] | None = None  # a level that matters: the number of cores, the memory there is
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that is known about a run. `statistics` is by column of the metrics file, `totals` by metric.
 
+    `statistics` has besides: disk_read_rate, disk_write_rate, network_rx_rate, network_tx_rate (bytes a second) and
+    job_cpu_percent (of all cores).
     `totals`: network_rx_bytes, network_tx_bytes, disk_read_bytes, disk_write_bytes, job_cpu_seconds, oom_kills,
     cpu_seconds (of the host, all cores). Only what was measured is there.
     """
@@ -85,3 +110,9 @@ class Report:
     notes: Sequence[str]  # what was wrong with the files: a sampler that was killed, rows left out
     sampler: Mapping[str, float]  # cpu_seconds, peak_memory_mb, samples
     ended: str  # stop, job-end, max-runtime, failed; empty when the sampler was killed
+    phases: Sequence[Phase] = ()
+    seconds_over: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by metric: time at its warning limit or above
+    bottleneck: str = "unknown"  # cpu, memory, io, none; unknown where nothing was measured that could tell
+    headline: str = ""  # one plain sentence: what the job took and what limited it

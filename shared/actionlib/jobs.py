@@ -5,7 +5,6 @@ GITHUB_RUN_ID cannot tell jobs apart: act always says 1, and a matrix shares it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import select
@@ -70,6 +69,11 @@ class Job:
         if kind not in get_args(JobKind) or not re.fullmatch(r"[a-z]+-[0-9a-f]+-\d+-[\w-]+", identity):
             raise ValueError(f"this is not a job: {value!r}")
         return cls(kind, identity, anchor, folder)
+
+
+def where_we_are(*, proc: Path = PROC, pid: int | None = None) -> str:
+    """This boot and pid namespace: only what was noted in the same place names processes that we can see."""
+    return f"{_boot(proc)}-{_namespace(proc, pid or os.getpid())}"
 
 
 def _boot(proc: Path) -> str:
@@ -140,7 +144,7 @@ def current_job(
     """
     own = pid or os.getpid()
     chain = list(_ancestors(own, proc))
-    where = f"{_boot(proc)}-{_namespace(proc, own)}"
+    where = where_we_are(proc=proc, pid=own)
 
     def by_process(kind: JobKind, anchor: Process) -> Job:
         return Job(kind, f"{kind}-{where}-{anchor.pid}-{anchor.start_ticks}", anchor)
@@ -152,6 +156,8 @@ def current_job(
     if environ.get("ACT") == "true" and environ.get("RUNNER_TEMP") and not contained:
         # All jobs of one act run share its process: the job is its folder.
         folder = Path(environ["RUNNER_TEMP"]).absolute().parent
+        import hashlib  # loads OpenSSL: 3 MB that a sampler of the same code must not have
+
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
         return Job("act", f"act-{where}-{digest}", _act_process(chain, own, proc), folder)
     if contained:

@@ -5,7 +5,6 @@ A metric is a kebab-case name; its value is a float, or None where it cannot be 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,23 +66,26 @@ def parse_thresholds(lines: Iterable[str], *, name: str) -> dict[str, Metric]:
     for line in lines:
         key, _, value = (part.strip() for part in line.partition("="))
         if key not in metrics:
+            import difflib
+
             close = difflib.get_close_matches(key, metrics, n=1)
             raise ActionError(
                 f"input '{name}' holds '{line}': there is no metric '{key}'; allowed: {', '.join(metrics)}",
                 hint=f"Did you mean '{close[0]}'?" if close else "",
             )
-        metrics[key] = replace(metrics[key], **_limits(value, line=line, name=name))
+        warning, critical = _limits(value, line=line, name=name)
+        metrics[key] = replace(metrics[key], warning=warning, critical=critical)
     return metrics
 
 
-def _limits(value: str, *, line: str, name: str) -> dict[str, float | None]:
+def _limits(value: str, *, line: str, name: str) -> tuple[float | None, float | None]:
     if value == "off":
-        return {"warning": None, "critical": None}
+        return None, None
     numbers = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\s*,\s*(\d+(?:\.\d+)?))?", value)
     if numbers:
         warning, critical = float(numbers[1]), float(numbers[2]) if numbers[2] else None
         if critical is None or warning <= critical:
-            return {"warning": warning, "critical": critical}
+            return warning, critical
     raise ActionError(
         f"input '{name}' holds '{line}'; allowed: METRIC=WARNING, METRIC=WARNING,CRITICAL (not below the warning) or "
         "METRIC=off, with numbers from 0",
@@ -101,12 +103,12 @@ class Check:
 
 
 def check(values: Mapping[str, float | None], metrics: Mapping[str, Metric]) -> list[Check]:
-    """Each metric that has a limit; NO_DATA where the value is missing."""
+    """Each of `values` that has a limit; NO_DATA where the value is None."""
     return [
         Check(metric, value, NO_DATA if value is None else metric.level(value))
         for name, metric in metrics.items()
-        if metric.warning is not None
-        for value in (values.get(name),)
+        if metric.warning is not None and name in values
+        for value in (values[name],)
     ]
 
 

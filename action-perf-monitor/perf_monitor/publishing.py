@@ -1,0 +1,90 @@
+"""What a report is turned into: files, the job summary, annotations, outputs, exports and a comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from actionlib.entrypoint import Context, Result
+from actionlib.metrics import EXCELLENT, LEVELS
+from perf_monitor.building import build_report
+from perf_monitor.html_report import html_report
+from perf_monitor.inputs import Settings
+from perf_monitor.json_report import to_json
+from perf_monitor.markdown_report import fill_summary, markdown_report
+from perf_monitor.monitor_files import MonitorFiles
+from perf_monitor.report import Report
+
+TITLE = "Performance monitor"
+MAX_ANNOTATIONS = (
+    10  # of one kind in one step are shown; the runner drops the rest (actions/runner docs/adrs/0276)
+)
+
+
+def publish(
+    context: Context,
+    settings: Settings,
+    files: MonitorFiles,
+    *,
+    success: bool | None,
+    script: Mapping[str, object] | None = None,
+) -> Result:
+    """Report a run everywhere that was asked for. `success` of the job is None where nothing is to be recorded.
+
+    Nothing of it fails the step but a regression, if it was told to: the job's own result is what counts.
+    """
+    report = build_report(files)
+    outputs = _outputs(report, files)
+    facts = {
+        **to_json(report),
+        "files": {name: outputs[name] for name in ("metrics-file", "report-file", "html-file")},
+    }
+    if script:
+        context.summary.heading("Script")
+        context.summary.facts(script)
+    fill_summary(context.summary, report, files=[str(files.csv), str(files.html_report)])
+    context.out.say(report.headline)
+    _annotate(context, report)
+    _write(context, files, report)
+    if context.environ.get("GITHUB_ENV"):
+        context.out.export_variable("PERFORMANCE_REPORT", str(files.markdown_report))
+    return Result(outputs, 0, facts)
+
+
+def _write(context: Context, files: MonitorFiles, report: Report) -> None:
+    """The report as files. A full disk is a warning: the summary tells all the same."""
+    for path, text in (
+        (files.markdown_report, lambda: markdown_report(report, files=[files.csv.name])),
+        (files.html_report, lambda: html_report(report)),
+        (files.json_report, lambda: json.dumps(to_json(report), indent=1)),
+    ):
+        try:
+            path.write_text(text(), encoding="utf-8")
+        except OSError as error:
+            context.out.warning(f"the report {path} cannot be written: {error.strerror}", title=TITLE)
+
+
+def _annotate(context: Context, report: Report) -> None:
+    shown = report.alerts if len(report.alerts) <= MAX_ANNOTATIONS else report.alerts[: MAX_ANNOTATIONS - 1]
+    for alert in shown:
+        context.out.warning(f"after {alert.elapsed_seconds:.0f} s: {alert.text}", title=TITLE)
+    if left := len(report.alerts) - len(shown):
+        context.out.warning(f"{left} more alerts are in the report", title=TITLE)
+    for note in report.notes:
+        context.out.notice(note, title=TITLE)
+
+
+def _outputs(report: Report, files: MonitorFiles) -> dict[str, str]:
+    load, memory = report.statistics.get("load_avg"), report.statistics.get("memory_mb")
+    levels = [LEVELS.index(alert.level) for alert in report.alerts if alert.level in LEVELS]
+    return {
+        "metrics-file": str(files.csv),
+        "report-file": str(files.markdown_report),
+        "html-file": str(files.html_report),
+        "output-dir": str(files.stem.parent),
+        "health": LEVELS[max(levels, default=EXCELLENT)],
+        "average-load": f"{load.mean:.2f}" if load else "",
+        "peak-load": f"{load.peak:.2f}" if load else "",
+        "peak-memory-mb": f"{memory.peak:.0f}" if memory else "",
+        "samples": str(report.samples),
+    }

@@ -1,0 +1,56 @@
+"""The metrics of `actionlib.metrics`, read from the host at one moment."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import psutil
+
+PROC = Path("/proc")
+_AVERAGE = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
+
+
+def read_host_metrics(disk_path: Path, *, job_pattern: str, proc: Path = PROC) -> dict[str, float | None]:
+    """Values by metric name; None where this host does not tell. Pressure is that of the last ten seconds.
+
+    `job_pattern` is searched in the first two words of each process's command line.
+    """
+    one_minute = os.getloadavg()[0]
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    try:
+        disk = psutil.disk_usage(str(disk_path)).percent
+    except OSError:
+        disk = None
+    return {
+        "load": one_minute,
+        "load-per-core": one_minute / (psutil.cpu_count() or 1),
+        "memory-percent": (1 - memory.available / memory.total) * 100,
+        "memory-mb": (memory.total - memory.available) / 2**20,
+        "swap-percent": swap.percent if swap.total else 0.0,
+        "disk-percent": disk,
+        "pressure-cpu-percent": _pressure(proc, "cpu", "some"),
+        "pressure-memory-percent": _pressure(proc, "memory", "full"),
+        "pressure-io-percent": _pressure(proc, "io", "full"),
+        "active-jobs": float(_count(re.compile(job_pattern), proc)),
+    }
+
+
+def _pressure(proc: Path, resource: str, kind: str) -> float | None:
+    try:
+        found = _AVERAGE.findall((proc / "pressure" / resource).read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return next((float(value) for name, value in found if name == kind), None)
+
+
+def _count(pattern: re.Pattern[str], proc: Path) -> int:
+    found = 0
+    for path in proc.glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0", 2)[:2]
+        except OSError:
+            continue
+        found += bool(pattern.search(b" ".join(words).decode("utf-8", "replace")))
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from actionlib.entrypoint import Context, Result
 from actionlib.metrics import EXCELLENT, LEVELS
 from perf_monitor.building import build_report
+from perf_monitor.comparison import Comparison, compare_with_past, tell
 from perf_monitor.html_report import html_report
 from perf_monitor.inputs import Settings
 from perf_monitor.json_report import to_json
@@ -34,7 +35,8 @@ def publish(
     Nothing of it fails the step but a regression, if it was told to: the job's own result is what counts.
     """
     report = build_report(files)
-    outputs = _outputs(report, files)
+    comparison = compare_with_past(context, report, success=success) if settings.baseline else Comparison()
+    outputs = _outputs(report, files) | {"regression": comparison.regression}
     facts = {
         **to_json(report),
         "files": {name: outputs[name] for name in ("metrics-file", "report-file", "html-file")},
@@ -43,23 +45,61 @@ def publish(
         context.summary.heading("Script")
         context.summary.facts(script)
     fill_summary(context.summary, report, files=[str(files.csv), str(files.html_report)])
+    tell(context, comparison)
     context.out.say(report.headline)
     _annotate(context, report)
     _write(context, files, report)
     if context.environ.get("GITHUB_ENV"):
         context.out.export_variable("PERFORMANCE_REPORT", str(files.markdown_report))
+    _export(context, settings, report)
+    facts |= {"comparison": comparison.facts(), "regression": comparison.regression}
+    if settings.comment_pr:
+        _comment(context, settings, report)
+    if settings.fail_on_regression and comparison.lasting:
+        names = ", ".join(comparison.lasting)
+        context.out.error(f"worse than earlier runs, twice in a row: {names}", title=TITLE)
+        return Result(outputs, EXIT_USER_ERROR, facts)
     return Result(outputs, 0, facts)
+
+
+def _export(context: Context, settings: Settings, report: Report) -> None:
+    """Where figures are collected. Nothing of it fails the job."""
+    if settings.prometheus_textfile:
+        from perf_monitor.prometheus_export import textfile_path, write_textfile
+
+        path = textfile_path(settings.prometheus_textfile, report)
+        try:
+            write_textfile(path, report)
+        except OSError as error:
+            context.out.warning(
+                f"prometheus-textfile {path} cannot be written: {error.strerror}", title=TITLE
+            )
+    if settings.otlp_endpoint:
+        from perf_monitor.otlp_export import parse_headers, send
+
+        headers = parse_headers(context.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
+        if problem := send(settings.otlp_endpoint, report, headers=headers):
+            context.out.warning(f"otlp-endpoint {settings.otlp_endpoint}: {problem}", title=TITLE)
+
+
+def _comment(context: Context, settings: Settings, report: Report) -> None:
+    from perf_monitor.pr_comment import comment
+
+    said, is_there = comment(
+        context.environ, markdown_report(report), token=settings.token, identity=dict(report.meta)
+    )
+    (context.out.say if is_there else context.out.notice)(said)
 
 
 def _write(context: Context, files: MonitorFiles, report: Report) -> None:
     """The report as files. A full disk is a warning: the summary tells all the same."""
     for path, text in (
-        (files.markdown_report, lambda: markdown_report(report, files=[files.csv.name])),
-        (files.html_report, lambda: html_report(report)),
-        (files.json_report, lambda: json.dumps(to_json(report), indent=1)),
+        (files.markdown_report, markdown_report(report, files=[files.csv.name])),
+        (files.html_report, html_report(report)),
+        (files.json_report, json.dumps(to_json(report), indent=1)),
     ):
         try:
-            path.write_text(text(), encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
             context.out.warning(f"the report {path} cannot be written: {error.strerror}", title=TITLE)
 

@@ -13,7 +13,6 @@ from perf_monitor import sessions
 from perf_monitor.inputs import Settings
 from perf_monitor.sampling import stop_sampler
 
-
 MARK = "COLDVOX_PERF_MONITOR_SCRIPT"  # in the environment of all that the script starts
 
 

@@ -22,6 +22,7 @@ from perf_monitor.attribution import Attribution
 from perf_monitor.folder_sizes import FolderWatch
 from perf_monitor.host_counters import HostCounters
 from perf_monitor.job_marks import JobMarks
+from perf_monitor.kernel_files import try_read
 from perf_monitor.ledger import append_alerts, replace_json, steps_record
 from perf_monitor.monitor_files import MonitorFiles
 from perf_monitor.process_scan import scan
@@ -153,7 +154,7 @@ class Sampler:
         used = resource.getrusage(resource.RUSAGE_SELF)
         own = {
             "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
-            "peak_memory_mb": round(used.ru_maxrss / 1024, 1),
+            "peak_memory_mb": round(_peak_kibibytes() / 1024, 1),
             "samples": self._samples,
         }
         try:
@@ -165,6 +166,12 @@ class Sampler:
         if text not in self._said:
             self._said.add(text)
             say(text)
+
+
+def _peak_kibibytes() -> int:
+    """Our highest resident set. Not ru_maxrss: that begins with what our parent had when it started us."""
+    found = re.search(rb"VmHWM:\s+(\d+) kB", try_read("/proc/self/status"))
+    return int(found[1]) if found else 0
 
 
 def say(text: str) -> None:

@@ -1,0 +1,52 @@
+"""GitHub's REST API through PyGithub, as an action may use it: bounded waits, few retries, errors for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from github import Github
+
+TIMEOUT_SECONDS = 15
+RETRIES = 2
+
+
+def connect(environ: Mapping[str, str], *, token: str) -> Github:
+    """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this."""
+    from github import Auth, Github
+
+    return Github(
+        auth=Auth.Token(token),
+        base_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+        timeout=TIMEOUT_SECONDS,
+        retry=RETRIES,
+        seconds_between_requests=0,
+        seconds_between_writes=0,
+    )
+
+
+def read_event(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The event that triggered the workflow; empty where it cannot be read."""
+    try:
+        event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def pull_request_number(event: Mapping[str, Any]) -> int | None:
+    """Of the pull request that an event is about; also of a workflow_run's first one, and of a comment on one."""
+    run = event.get("workflow_run")
+    issue = event.get("issue")
+    candidates = [
+        event.get("pull_request"),
+        *(run.get("pull_requests") or [] if isinstance(run, dict) else []),
+        issue if isinstance(issue, dict) and issue.get("pull_request") else None,
+    ]
+    for one in candidates:
+        if isinstance(one, dict) and isinstance(one.get("number"), int):
+            return int(one["number"])
+    return None

@@ -85,6 +85,8 @@ def run_with(
             sys.stdout.write(json.dumps(result.facts, indent=1) + "\n")
         exit_code = result.exit_code
     except ActionError as error:
+        for name, value in error.outputs.items():
+            out.set_output(name, value)
         out.error(str(error), title=spec.name)
         exit_code = EXIT_USER_ERROR
     except KeyboardInterrupt:
@@ -115,7 +117,13 @@ def _hand_out(result: Result, spec: ActionSpec, out: Outputs, environ: Mapping[s
         out.set_output(name, value)
     folder = environ.get("RUNNER_TEMP")
     if folder and "json-file" in spec.outputs:
-        handle, path = tempfile.mkstemp(dir=folder, prefix="result-", suffix=".json")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(result.facts, file, indent=1)
-        out.set_output("json-file", path)
+        try:
+            handle, path = tempfile.mkstemp(dir=folder, prefix="result-", suffix=".json")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(result.facts, file, indent=1)
+        except OSError as error:  # a full disk must not change how the step ends
+            out.warning(
+                f"there is no json-file: {folder} cannot be written: {error.strerror}", title=spec.name
+            )
+        else:
+            out.set_output("json-file", path)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import hashlib
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from actionlib.errors import ActionError
-
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # a wheel without libyaml: slower, same result
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,33 @@ class ActionSpec:
 
 
 def load_action(action_path: Path) -> ActionSpec:
-    """Read the action.yml in `action_path`."""
-    document = yaml.load((action_path / "action.yml").read_text(encoding="utf-8"), Loader=Loader)
+    """Read the action.yml in `action_path`.
+
+    What it declares is kept as JSON in our virtual environment, under the file's digest: importing a YAML parser would
+    be a third of a step's start.
+    """
+    text = (action_path / "action.yml").read_bytes()
+    if sys.prefix == sys.base_prefix:  # no environment of our own
+        return _parse_action(text)
+    kept = Path(sys.prefix) / f"actions/1-{hashlib.sha256(text).hexdigest()}.json"
+    try:
+        value = json.loads(kept.read_bytes())
+        value["inputs"] = {name: InputSpec(**one) for name, one in value["inputs"].items()}
+        return ActionSpec(**value)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        spec = _parse_action(text)
+    with contextlib.suppress(OSError):  # somebody else's environment, or a full disk
+        kept.parent.mkdir(mode=0o755, exist_ok=True)
+        draft = kept.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(asdict(spec)), encoding="utf-8")
+        draft.replace(kept)
+    return spec
+
+
+def _parse_action(text: bytes) -> ActionSpec:
+    import yaml
+
+    document = yaml.safe_load(text)
     inputs = {
         name: InputSpec(
             name=name,

@@ -72,6 +72,11 @@ class Job:
         return cls(kind, identity, anchor, folder)
 
 
+def where_we_are(*, proc: Path = PROC, pid: int | None = None) -> str:
+    """This boot and pid namespace: only what was noted in the same place names processes that we can see."""
+    return f"{_boot(proc)}-{_namespace(proc, pid or os.getpid())}"
+
+
 def _boot(proc: Path) -> str:
     return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")[:12]
 
@@ -140,7 +145,7 @@ def current_job(
     """
     own = pid or os.getpid()
     chain = list(_ancestors(own, proc))
-    where = f"{_boot(proc)}-{_namespace(proc, own)}"
+    where = where_we_are(proc=proc, pid=own)
 
     def by_process(kind: JobKind, anchor: Process) -> Job:
         return Job(kind, f"{kind}-{where}-{anchor.pid}-{anchor.start_ticks}", anchor)

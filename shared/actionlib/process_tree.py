@@ -227,6 +227,13 @@ def kill_tree(
     return tuple(Survivor(one.pid, comm, one not in left) for one, comm in late.items())
 
 
+def end_children(*, grace_seconds: float) -> None:
+    """End all that we have started, and where we are a subreaper all that came to us."""
+    for child in children(os.getpid()):
+        kill_tree(child, grace_seconds=grace_seconds, spare=())
+        return  # with nothing to spare, all our children belong to the tree of any
+
+
 def _terminate(hunt: _Hunt, grace_seconds: float) -> dict[Process, str]:
     """SIGTERM to all; what is left after the grace. SIGCONT lets a stopped process see its SIGTERM.
 

@@ -22,12 +22,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from actionlib.errors import ActionError
+from actionlib.logs import tail
 from actionlib.process_tree import kill_tree
 from actionlib.processes import Process
 
 BOOTSTRAP = Path(__file__).resolve().parent.parent / "bootstrap.py"
 READY_VARIABLE = "COLDVOX_READY_FD"
-TAIL_BYTES = 4000
 
 # What marks us for the runner's orphan clean-up, and what a process that outlives its step must not hold.
 _PRIVATE = re.compile(
@@ -87,7 +87,7 @@ def spawn_detached(
         if problem:
             raise ActionError(
                 f"the supervisor {module} {problem}",
-                hint=f"The end of its log, {log}:\n{_tail(log, begin)}",
+                hint=f"The end of its log, {log}:\n{tail(log, begin=begin)}",
             )
     except BaseException:
         kill_tree(process, grace_seconds=1)
@@ -179,18 +179,6 @@ def _await_ready(descriptor: int, timeout_seconds: float) -> str:
     if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
         return f"was not ready within {timeout_seconds:g} s"
     return "" if os.read(descriptor, 1) else "ended before it was ready"
-
-
-def _tail(log: Path, begin: int) -> str:
-    """The last lines that were added to the log since it had `begin` bytes."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(begin, size - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace").strip()
-    except OSError as error:
-        return f"(cannot be read: {error.strerror})"
-    return text or "(empty)"
 
 
 def announce_ready(environ: Mapping[str, str]) -> None:

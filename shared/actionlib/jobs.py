@@ -5,7 +5,6 @@ GITHUB_RUN_ID cannot tell jobs apart: act always says 1, and a matrix shares it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import select
@@ -157,6 +156,8 @@ def current_job(
     if environ.get("ACT") == "true" and environ.get("RUNNER_TEMP") and not contained:
         # All jobs of one act run share its process: the job is its folder.
         folder = Path(environ["RUNNER_TEMP"]).absolute().parent
+        import hashlib  # loads OpenSSL: 3 MB that a sampler of the same code must not have
+
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
         return Job("act", f"act-{where}-{digest}", _act_process(chain, own, proc), folder)
     if contained:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
+from headless_env.tool_table import ALSA_PLUGIN, LIBRARY_FOLDERS
 from headless_env.world import World
 
 SPEAKER = "he_speaker"  # the default sink: nothing hears it but its monitor
@@ -12,8 +14,6 @@ FEED = "he_mic_feed"  # what is played here is heard in the microphone
 MICROPHONE = "he_mic"  # the default source
 RATE_HERTZ = 48_000
 COOKIE_BYTES = 256  # NATIVE_COOKIE_LENGTH of PulseAudio's protocol
-
-_ALSA_PLUGINS = ("usr/lib/*/alsa-lib", "usr/lib64/alsa-lib", "usr/lib/alsa-lib")
 
 # The hook runs after that of alsa.conf itself. Without it /etc/alsa/conf.d/99-pipewire-default.conf (Fedora) or
 # the user's ~/.asoundrc has the last word about `default`.
@@ -76,8 +76,8 @@ def has_alsa_plugin() -> bool:
 
 def _alsa_plugins() -> list[str]:
     """Those of alsa-lib's plugins that are installed, the better one first."""
-    folders = [folder for pattern in _ALSA_PLUGINS for folder in Path("/").glob(pattern)]
-    names = ("pulse", "pipewire")
     return [
-        name for name in names if any((one / f"libasound_module_pcm_{name}.so").exists() for one in folders)
+        name
+        for name in ("pulse", "pipewire")
+        if any(glob.glob(f"{folder}/{ALSA_PLUGIN.format(name)}") for folder in LIBRARY_FOLDERS)
     ]

@@ -13,6 +13,7 @@ from typing import NoReturn
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from actionlib.jobs import current_job
+from actionlib.logs import tail
 from actionlib.process_tree import send_signal
 from actionlib.summary import code, duration, escape_cell
 from headless_env import reporting
@@ -23,26 +24,25 @@ from headless_env.launching import (
     Running,
     await_end,
     launch,
-    log_tail,
     milliseconds_since_start,
 )
 from headless_env.variables import ENVIRONMENT_VARIABLE
 
-NOTE = "session.json"  # in the log folder, which outlives the environment
+NOTE = "session.json"  # in the log folder, which outlives the environment, and in the environment's own
 
 
 def start(context: Context, settings: Settings) -> Result:
     """Start an environment for the job's later steps."""
     with launch(context, settings) as running:
         reporting.tell_start(context, running)
-        inside = running.environ(context.environ, keep_ydotool="ydotool" in settings.require)
+        inside = running.environ(context.environ)
         from headless_env.verification import verify  # has been imported while the components came up
 
         findings = verify(running.record.components, inside, depth=settings.verify)
         verified = milliseconds_since_start()
         context.summary.heading("Headless environment")
         reporting.table_of_checks(context, running.record.components, findings)
-        reporting.refuse_unhealthy(findings, running.record)
+        reporting.refuse_unhealthy(context, settings, running, findings)
         if settings.microphone_wav:
             running.play_microphone()
         _export(context, running)
@@ -66,8 +66,9 @@ def _export(context: Context, running: Running) -> None:
     # A job's variable cannot be unset, only emptied.
     emptied = [name for name in running.record.unset if name not in exports and context.environ.get(name)]
     before = {name: context.environ.get(name, "") for name in [*exports, *emptied]}
-    note = {"folder": str(running.folder), "before": before}
-    (running.log_dir / NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+    note = json.dumps({"folder": str(running.folder), "before": before}, indent=1)
+    for place in (running.log_dir, running.folder):
+        (place / NOTE).write_text(note, encoding="utf-8")
     if not context.environ.get("GITHUB_ENV"):
         context.out.say(f"To enter it: . {running.folder}/env")
         return
@@ -101,12 +102,12 @@ def find_session(environ: Mapping[str, str], *, mode: str) -> Session:
             )
         named = found[-1][1].log_dir
     log_dir = Path(named)
+    places = [log_dir, base_folder(environ) / log_dir.name]  # a later step may have removed the logs
     try:
-        note = json.loads((log_dir / NOTE).read_text(encoding="utf-8"))
-        folder, before = (
-            Path(note["folder"]),
-            {str(name): str(value) for name, value in note["before"].items()},
-        )
+        place = next((place for place in places if (place / NOTE).is_file()), log_dir)
+        note = json.loads((place / NOTE).read_text(encoding="utf-8"))
+        folder = Path(note["folder"])
+        before = {str(name): str(value) for name, value in note["before"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ActionError(
             f"mode '{mode}': {ENVIRONMENT_VARIABLE} is '{named}', and {NOTE} there cannot be read: {error}",
@@ -165,7 +166,8 @@ def stop(context: Context, settings: Settings) -> Result:
 def _refuse_ended(session: Session) -> NoReturn:
     raise ActionError(
         f"headless environment {session.folder.name} ended before 'stop': what used it since then had no display",
-        hint=f"The end of its log:\n{log_tail(session.log_dir / SUPERVISOR_LOG)}",
+        hint=f"The end of its log:\n{tail(session.log_dir / SUPERVISOR_LOG)}",
+        outputs={"log-dir": str(session.log_dir), "health": "unhealthy"},
     )
 
 

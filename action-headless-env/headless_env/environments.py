@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from actionlib.errors import ActionError
-from actionlib.jobs import Job
+from actionlib.jobs import Job, where_we_are
 from actionlib.process_tree import send_signal, snapshot
 from actionlib.processes import PROC, Process
 from headless_env.displays import release_displays
@@ -24,6 +25,7 @@ from headless_env.world import MARKER
 
 PREFIX = "he-"
 RECORD = "environment.json"
+MARK = ".coldvox-headless"  # says that a folder is ours, and in which pid namespace its processes are
 ENV_FILE = "env"
 # sockaddr_un.sun_path holds 108 bytes (unix(7)); the longest name below XDG_RUNTIME_DIR takes about 28.
 RUNTIME_LIMIT = 80
@@ -63,6 +65,12 @@ class Record:
 def base_folder(environ: Mapping[str, str]) -> Path:
     """Where environments lie: TMPDIR, else /tmp. Not RUNNER_TEMP: sockets need short paths."""
     base = Path(environ.get("TMPDIR") or "/tmp").absolute()  # noqa: S108  (0700 folders with random names)
+    if odd := "".join(sorted(set(re.sub(r"[\w./-]", "", str(base), flags=re.ASCII)))):
+        raise ActionError(
+            f"TMPDIR is '{base}': allowed are ASCII letters, digits and ./_- (found {odd!r}), because the path "
+            "becomes part of D-Bus addresses and of configuration files",
+            hint="Set TMPDIR to a plainer path, or unset it",
+        )
     longest = len(os.fsencode(base / f"{PREFIX}12345678/run"))
     if longest > RUNTIME_LIMIT:
         raise ActionError(
@@ -77,6 +85,7 @@ def make_folder(base: Path) -> Path:
     """A new environment's folder, 0700. Raises ActionError when it cannot be made."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        (folder / MARK).write_text(where_we_are(), encoding="ascii")
         (folder / "run").mkdir(mode=0o700)
     except OSError as error:
         raise ActionError(
@@ -100,7 +109,10 @@ def read_record(folder: Path) -> Record | None:
     try:
         if path.stat().st_uid != os.geteuid():
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+        given = json.loads(path.read_text(encoding="utf-8"))
+        values = {
+            one.name: given[one.name] for one in fields(Record) if one.name in given
+        }  # of a later version, too
         values["unset"], values["events"] = tuple(values["unset"]), tuple(values["events"])
         record = Record(**values)
         Job.from_json(record.job)
@@ -111,11 +123,16 @@ def read_record(folder: Path) -> Record | None:
 
 
 def own_folders(base: Path) -> Iterator[Path]:
-    """The folders of all environments of our uid."""
+    """The folders of all environments of our uid whose processes we can see. Others may be named like them."""
+    here = where_we_are()
     for path in sorted(base.glob(f"{PREFIX}*")):
         with contextlib.suppress(OSError):
             status = path.lstat()
-            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            if (
+                stat.S_ISDIR(status.st_mode)
+                and status.st_uid == os.geteuid()
+                and (path / MARK).read_text(encoding="ascii") == here
+            ):
                 yield path
 
 
@@ -130,13 +147,17 @@ def environments_of(job: Job, base: Path) -> list[tuple[Path, Record]]:
 
 
 def remove_leftovers(base: Path) -> list[str]:
-    """Clean up after environments whose supervisors were killed; returns their identities."""
+    """Clean up after environments whose supervisors were killed; returns their identities.
+
+    What has a record that cannot be read is left alone: who wrote it may be alive.
+    """
     removed = []
     for folder in own_folders(base):
         record = read_record(folder)
         if record is None:
             with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                age = time.time() - (folder / MARK).stat().st_mtime
+                if age > ABANDONED_SECONDS and not (folder / RECORD).exists():
                     remove_traces(folder, supervisor_pid=0)
                     removed.append(folder.name)
         elif not record.process.is_alive() and not record.keeper.is_alive():

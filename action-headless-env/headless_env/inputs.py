@@ -25,6 +25,10 @@ _OWN_SERVER_ARGS = {
     "-terminate": "the display ends with the environment",
     "-screen": "use the input 'screen'",
     "-dpi": "use the input 'dpi'",
+    "-inetd": "the action starts the server",
+    **dict.fromkeys(
+        ("-query", "-broadcast", "-multicast", "-indirect", "-once"), "the display has no login (XDMCP)"
+    ),
 }
 
 

@@ -12,7 +12,7 @@ import socket
 import traceback
 from types import FrameType
 
-from actionlib.process_tree import become_subreaper, children, kill_tree, set_parent_death_signal
+from actionlib.process_tree import become_subreaper, end_children, set_parent_death_signal
 from actionlib.processes import Process
 from headless_env.environments import remove_traces
 from headless_env.orders import Order
@@ -29,13 +29,16 @@ def keep(order: Order, channel: socket.socket) -> int:
     channel.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is reaped, its pid stays its own
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # from here on nothing but SIGKILL keeps us from cleaning up
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
         return 0
     say(f"the supervisor (pid {child}) ended with {code}: cleaning up after it")
-    for orphan in children(me.pid):
-        kill_tree(orphan, grace_seconds=0.2, spare=())
+    end_children(grace_seconds=0.2)
     remove_traces(order.folder, supervisor_pid=child)
     return 1
 

@@ -19,19 +19,24 @@ from pathlib import Path
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.jobs import current_job
+from actionlib.logs import tail
 from actionlib.process_tree import send_signal
 from actionlib.processes import Process, open_pidfd, read_stat
 from actionlib.scoped_runs import workspace_of
-from actionlib.supervise import detached_environ, fork_detached
+from actionlib.supervise import fork_detached
 from headless_env import host_tools
 from headless_env.environments import Record, base_folder, make_folder, read_record, remove_leftovers
 from headless_env.inputs import Settings
 from headless_env.orders import KEEP, PLAY, Chosen, Order
-from headless_env.variables import ENVIRONMENT_VARIABLE, foreign_variables, without
+from headless_env.variables import (
+    ENVIRONMENT_VARIABLE,
+    components_environ,
+    foreign_variables,
+    without,
+)
 
 ANSWER_SECONDS = 10.0  # beyond the components' own time
 CLOSE_SECONDS = 20.0
-NOBODY = 65534
 SUPERVISOR_LOG = "supervisor.log"
 
 
@@ -60,10 +65,18 @@ class Running:
         else:
             self.close()
 
-    def environ(self, environ: Mapping[str, str], *, keep_ydotool: bool = False) -> dict[str, str]:
+    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """`environ` inside: foreign variables are unset, ours set."""
-        inside = without(environ, foreign_variables(environ, keep_ydotool=keep_ydotool))
-        return {**inside, **self.exports, ENVIRONMENT_VARIABLE: str(self.log_dir)}
+        return {
+            **without(environ, self.record.unset),
+            **self.exports,
+            ENVIRONMENT_VARIABLE: str(self.log_dir),
+        }
+
+    @property
+    def outputs_of_failure(self) -> dict[str, str]:
+        """What a step hands out when the environment does not work."""
+        return {"log-dir": str(self.log_dir), "health": "unhealthy"}
 
     def play_microphone(self) -> None:
         """Let the WAV begin."""
@@ -121,7 +134,6 @@ def choose(settings: Settings, path: str) -> Chosen:
     chosen = Chosen(
         window_manager=host_tools.choose_window_manager(wanted, path=path),
         audio=host_tools.choose_audio(settings.audio, path=path),
-        compositor_uid=NOBODY if settings.has_wayland and os.geteuid() == 0 else None,
     )
     host_tools.require(settings, chosen, path=path)
     return chosen
@@ -146,7 +158,9 @@ def launch(context: Context, settings: Settings) -> Running:
     try:
         log_dir = artifacts / folder.name
         log_dir.mkdir(mode=0o700)
-        foreign = foreign_variables(environ, keep_ydotool="ydotool" in settings.require)
+        foreign = foreign_variables(
+            environ, keep_ydotool="ydotool" in settings.require, display_server=settings.display_server
+        )
         order = Order(
             settings=settings if wav is None else replace(settings, microphone_wav=str(wav)),
             chosen=chosen,
@@ -159,7 +173,7 @@ def launch(context: Context, settings: Settings) -> Running:
                 components=_components(settings, chosen),
             ),
             folder=folder,
-            base=without(detached_environ(environ), foreign),
+            base=without(components_environ(environ), foreign),
             job=job,
         )
         keeper = fork_detached(
@@ -195,12 +209,14 @@ def _await_answer(running: Running, timeout_seconds: float) -> None:
     while not text.endswith(b"\n"):
         try:
             said = running.channel.recv(65_536)
+            how = "ended without an answer"
         except TimeoutError:
-            said = b""
+            said, how = b"", f"did not answer within {timeout_seconds:g} s"
         if not said:
             raise ActionError(
-                "the environment's supervisor ended without an answer",
-                hint=f"The end of its log:\n{log_tail(running.log_dir / SUPERVISOR_LOG)}",
+                f"the environment's supervisor {how}",
+                hint=f"The end of its log:\n{tail(running.log_dir / SUPERVISOR_LOG)}",
+                outputs=running.outputs_of_failure,
             )
         text += said
     answer = json.loads(text)
@@ -209,21 +225,11 @@ def _await_answer(running: Running, timeout_seconds: float) -> None:
         raise ActionError(
             f"the environment did not come up: {what}",
             hint=(rest + "\n" if rest else "") + f"All logs are in {running.log_dir}",
+            outputs=running.outputs_of_failure,
         )
     running.exports, running.unit_seconds = answer["exports"], answer["units"]
     running.ready_milliseconds = milliseconds_since_start()
     running.channel.settimeout(None)
-
-
-def log_tail(path: Path, *, limit: int = 2000) -> str:
-    """The end of a log, at most `limit` bytes."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - limit))
-            return file.read().decode("utf-8", "replace").strip() or "(empty)"
-    except OSError as error:
-        return f"({path} cannot be read: {error.strerror})"
 
 
 def _components(settings: Settings, chosen: Chosen) -> dict[str, str]:
@@ -268,18 +274,17 @@ def _wav(settings: Settings, environ: Mapping[str, str], chosen: Chosen) -> Path
 
 def artifacts_folder(settings: Settings, environ: Mapping[str, str]) -> Path:
     """The folder for all environments' logs, made when absent. Raises ActionError when it cannot be written."""
-    if settings.artifacts_dir:
-        path = workspace_of(environ) / Path(settings.artifacts_dir).expanduser()
-    else:
-        path = Path(environ.get("RUNNER_TEMP") or Path.cwd()).absolute() / "headless-env"
+    path = Path(settings.artifacts_dir or Path(environ.get("RUNNER_TEMP") or Path.cwd()) / "headless-env")
     try:
+        path = workspace_of(environ) / path.expanduser()
         path.mkdir(parents=True, exist_ok=True)
         handle, probe = tempfile.mkstemp(dir=path)
         os.close(handle)
         Path(probe).unlink()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ActionError(
-            f"artifacts-dir '{path}' cannot be written: {error.strerror}",
+            f"artifacts-dir '{path}' cannot be written: {why}",
             hint="Set 'artifacts-dir' to a folder that this user may write",
         ) from error
     return path

@@ -19,7 +19,6 @@ class Chosen:
 
     window_manager: str  # openbox, fluxbox or none
     audio: str  # pulseaudio, pipewire or none
-    compositor_uid: int | None = None  # sway refuses root
 
 
 @dataclass(frozen=True, slots=True)

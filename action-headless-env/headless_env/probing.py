@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from headless_env.checks import accessibility, audio, display, session_bus, wayland, window_manager
 from headless_env.health import Unhealthy
@@ -14,7 +14,7 @@ from headless_env.health import Unhealthy
 DEADLINE_SECONDS = 10.0
 
 Probe = Callable[[Mapping[str, str]], str]
-_PROBES: dict[str, Probe] = {
+PROBES: dict[str, Probe] = {
     "x11": display.probe,
     "window-manager": window_manager.probe,
     "session-bus": session_bus.probe,
@@ -24,9 +24,9 @@ _PROBES: dict[str, Probe] = {
 }
 
 
-def probes_of(components: Mapping[str, str]) -> dict[str, Probe]:
+def probes_of(components: Iterable[str]) -> dict[str, Probe]:
     """The probes of an environment's units; `recorder` has none, its end is noticed."""
-    return {name: _PROBES[name] for name in components if name in _PROBES}
+    return {name: PROBES[name] for name in components if name in PROBES}
 
 
 class Probing:
@@ -82,4 +82,6 @@ def problem_of(probe: Probe, environ: Mapping[str, str]) -> str:
         probe(environ)
     except Unhealthy as error:
         return str(error)[:500]
+    except Exception as error:  # a bug of ours must not look like a component that hangs
+        return f"the probe failed: {error!r}"[:500]
     return ""

@@ -10,8 +10,9 @@ from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.summary import duration, escape_cell
 from headless_env.components import recorder
-from headless_env.environments import ENV_FILE, Record
+from headless_env.environments import ENV_FILE
 from headless_env.health import Finding
+from headless_env.inputs import Settings
 from headless_env.launching import Running
 
 _VARIABLE_OUTPUTS = (
@@ -94,17 +95,26 @@ def table_of_checks(context: Context, components: Mapping[str, str], findings: S
         context.summary.table(("check", "component", "", "time", "found"), rows)
 
 
-def refuse_unhealthy(findings: Sequence[Finding], record: Record) -> None:
-    """Raise ActionError when a check has found a problem."""
+def refuse_unhealthy(
+    context: Context, settings: Settings, running: Running, findings: Sequence[Finding]
+) -> None:
+    """Raise ActionError when a check has found a problem, after a capture of what there is to see."""
     bad = [finding for finding in findings if finding.problem]
-    if bad:
-        lines = "\n".join(
-            f"- {one.check} ({record.components.get(one.unit, one.unit)}): {one.problem}" for one in bad
+    if not bad:
+        return
+    if settings.screenshot != "never":
+        from headless_env import failure
+
+        failure.tell(
+            context, failure.capture(running.environ(context.environ), running.log_dir), running.log_dir
         )
-        raise ActionError(
-            f"the environment does not work:\n{lines}",
-            hint=f"The components' logs are in {record.log_dir}",
-        )
+    components = running.record.components
+    lines = [f"- {one.check} ({components.get(one.unit, one.unit)}): {one.problem}" for one in bad]
+    raise ActionError(
+        "the environment does not work:\n" + "\n".join(lines),
+        hint=f"The components' logs are in {running.log_dir}",
+        outputs=running.outputs_of_failure,
+    )
 
 
 def recordings(log_dir: Path) -> list[Path]:

@@ -37,14 +37,18 @@ def run(context: Context, settings: Settings) -> Result:
     episode = _Episode()
     with launch(context, settings) as running:
         reporting.tell_start(context, running)
-        inside = running.environ(context.environ, keep_ydotool="ydotool" in settings.require)
+        if running.record.unset:
+            context.out.say(
+                f"Unset for the script, because they lead elsewhere: {', '.join(running.record.unset)}"
+            )
+        inside = running.environ(context.environ)
         from headless_env.verification import verify  # has been imported while the components came up
 
         episode.findings = verify(running.record.components, inside, depth=settings.verify)
         episode.verified_milliseconds = milliseconds_since_start()
         context.summary.heading("Headless environment")
         reporting.table_of_checks(context, running.record.components, episode.findings)
-        reporting.refuse_unhealthy(episode.findings, running.record)
+        reporting.refuse_unhealthy(context, settings, running, episode.findings)
         if settings.microphone_wav:
             running.play_microphone()
         result = _run_script(context, settings, running, episode, inside)
@@ -63,7 +67,9 @@ def _run_script(
         from headless_env import failure
 
         if settings.screenshot != "never":
-            episode.captured = failure.capture(inside, running.log_dir, roots=(root,))
+            episode.captured = failure.capture(
+                inside, running.log_dir, roots=(root,), timeout_seconds=failure.HURRIED_SECONDS
+            )
 
     result = run_in_workspace(
         context,
@@ -81,6 +87,8 @@ def _run_script(
         episode.captured = episode.captured or failure.capture(inside, running.log_dir)
         if result.exit_code != 0:
             failure.tell(context, episode.captured, running.log_dir)
+        elif episode.captured.screenshot:
+            context.out.say(f"Screenshot: {episode.captured.screenshot}")
     return result
 
 

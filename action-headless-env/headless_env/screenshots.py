@@ -23,10 +23,12 @@ class ScreenshotFailed(Exception):
     """There is no picture; the text says why."""
 
 
-def save_x_screenshot(environ: Mapping[str, str], path: Path) -> None:
+def save_x_screenshot(
+    environ: Mapping[str, str], path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> None:
     """Save what DISPLAY shows as a PNG. Raises ScreenshotFailed."""
     try:
-        with connect(environ, timeout=TIMEOUT_SECONDS) as client:
+        with connect(environ, timeout=timeout_seconds) as client:
             setup = client.setup
             _, pixels = client.get_image(setup.root, width=setup.width, height=setup.height)
             lines = _to_rgb(client, pixels)
@@ -37,26 +39,28 @@ def save_x_screenshot(environ: Mapping[str, str], path: Path) -> None:
         raise ScreenshotFailed(f"the screenshot {path} cannot be written: {error.strerror}") from error
 
 
-def save_wayland_screenshot(environ: Mapping[str, str], path: Path) -> None:
+def save_wayland_screenshot(
+    environ: Mapping[str, str], path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> None:
     """Save what the compositor of WAYLAND_DISPLAY shows as a PNG, by grim. Raises ScreenshotFailed."""
     try:
         result = subprocess.run(
             ["grim", "-l", str(_FASTEST), str(path)], env=dict(environ), stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=TIMEOUT_SECONDS, check=False,
+            capture_output=True, timeout=timeout_seconds, check=False,
         )  # fmt: skip
     except OSError as error:
         raise ScreenshotFailed(f"grim cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise ScreenshotFailed(f"grim does not end within {TIMEOUT_SECONDS:g} s") from error
+        raise ScreenshotFailed(f"grim does not end within {timeout_seconds:g} s") from error
     if result.returncode:
         said = result.stderr.decode("utf-8", "replace").strip()
         raise ScreenshotFailed(f"no screenshot of {environ.get('WAYLAND_DISPLAY')}: grim: {said[-500:]}")
 
 
-def window_tree(environ: Mapping[str, str]) -> str:
+def window_tree(environ: Mapping[str, str], *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
     """The windows from the root down, topmost last, a line each. Raises ScreenshotFailed."""
     try:
-        with connect(environ, timeout=TIMEOUT_SECONDS) as client:
+        with connect(environ, timeout=timeout_seconds) as client:
             lines = [f"screen {client.setup.screen}, focus {client.focused_window():#x}"]
             net_name = client.intern_atom("_NET_WM_NAME")
             level = [(client.setup.root, 0)]
@@ -125,6 +129,8 @@ def _to_rgb(client: Client, pixels: memoryview) -> bytearray:
 def _extract(planes: list[bytes], mask: int) -> bytes:
     """One colour of all pixels, stretched to eight bits; a mask may lie across two bytes."""
     shift, width = (mask & -mask).bit_length() - 1, mask.bit_count()
+    if width > 8:  # a depth of 30 has ten bits a colour: the upper eight
+        shift, width = shift + width - 8, 8
     first, offset = divmod(shift, 8)
     if offset == 0 and width == 8:
         return planes[first]

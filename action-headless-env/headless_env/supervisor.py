@@ -6,14 +6,16 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actionlib.jobs import JobWatch
-from actionlib.process_tree import children, kill_tree
+from actionlib.process_tree import end_children, kill_tree
 from actionlib.processes import Process
 from headless_env.environments import ENV_FILE, remove_traces, write_record
 from headless_env.orders import KEEP, PLAY, Order
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 MICROPHONE = "microphone"  # the unit of the process that plays the WAV
 ATTEMPTS = 3  # restarts of one unit
+SECOND_LOOK_SECONDS = 2.0
 GRACE_SECONDS = 1.0
 RECORDER_SECONDS = 2.0  # ffmpeg writes its index when it ends
 
@@ -37,7 +40,8 @@ class Stop(BaseException):
 
 def say(text: str) -> None:
     """One line in the supervisor's log."""
-    os.write(2, f"{time.strftime('%H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace"))
+    with suppress(OSError):  # a full disk
+        os.write(2, f"{time.strftime('%H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace"))
 
 
 class Supervisor:
@@ -60,20 +64,22 @@ class Supervisor:
         self._world.exports["XDG_RUNTIME_DIR"] = str(self._world.runtime)
         self._units: list[Unit] = []
         self._restarts: dict[str, int] = {}
+        self._given_up: set[str] = set()
+        self._suspects: set[str] = set()  # did not answer in the last round
         self._probing: Probing | None = None
 
     def run(self) -> None:
         """Set up, watch until there is a reason to end, tear down."""
         begin = time.monotonic()
-        write_record(self._order.folder, self._record)
         try:
-            self._units = plan_units(self._order.settings, self._order.chosen)
             try:
+                write_record(self._order.folder, self._record)
+                self._units = plan_units(self._order.settings, self._order.chosen)
                 tasks = self._start(self._units)
-            except StartFailed as error:
+                self._publish("ready")
+            except (StartFailed, OSError) as error:
                 self._answer({"error": str(error)})
                 return
-            self._publish("ready")
             self._answer(
                 {
                     "exports": self._world.exports,
@@ -113,15 +119,18 @@ class Supervisor:
         from headless_env.probing import Probing, probes_of
 
         settings = self._order.settings
-        ends = time.monotonic() + settings.max_age_seconds
+        ends = float("inf")  # a step that waits for its script has its own time limit
         checks = time.monotonic() + (settings.watch_interval_seconds or float("inf"))
         with JobWatch(self._order.job) as watch:
             while time.monotonic() < ends:
+                if self._kept and ends == float("inf"):
+                    ends = time.monotonic() + settings.max_age_seconds
                 until = min(ends, checks, self._probing.deadline if self._probing else ends)
                 sources = [one.pidfd for one in self._world.components.values()]
                 sources += [self._channel.fileno()] if self._channel else []
                 sources += [self._probing.fileno()] if self._probing else []
-                wake = watch.wait(timeout_seconds=max(0.0, until - time.monotonic()), also=sources)
+                left = None if until == float("inf") else max(0.0, until - time.monotonic())
+                wake = watch.wait(timeout_seconds=left, also=sources)
                 if wake.job_ended:
                     say("the job has ended")
                     return
@@ -131,13 +140,15 @@ class Supervisor:
                 self._bury()
                 if self._probing and self._is_over(self._probing, wake.readable):
                     probing, self._probing = self._probing, None
-                    for unit, problem in probing.end().items():
-                        self._mend(unit, f"{unit} does not answer: {problem}")
+                    self._judge(probing.end())
+                    if self._suspects:
+                        checks = min(checks, time.monotonic() + SECOND_LOOK_SECONDS)
                 if time.monotonic() >= checks:
                     checks = time.monotonic() + settings.watch_interval_seconds
-                    self._probing = self._probing or Probing.begin(
-                        probes_of(self._record.components), self._world.environ()
+                    probes = probes_of(
+                        [name for name in self._record.components if name not in self._given_up]
                     )
+                    self._probing = self._probing or Probing.begin(probes, self._world.environ())
         say(f"ended after max-age-seconds ({settings.max_age_seconds:g} s)")
 
     def _listen(self, channel: socket.socket) -> bool:
@@ -174,6 +185,18 @@ class Supervisor:
             else:
                 self._mend(component.unit, component.obituary())
 
+    def _judge(self, problems: Mapping[str, str]) -> None:
+        """Mend what has not answered twice in a row: a busy host, or a client that grabs the server, may cost one.
+
+        What depends on a unit that is mended was asked before that, and is started again with it.
+        """
+        mended: set[str] = set()
+        for unit, problem in problems.items():
+            if unit in self._suspects and unit not in mended:
+                self._mend(unit, f"{unit} does not answer: {problem}")
+                mended |= {one.name for one in affected_by(unit, self._units)}
+        self._suspects = problems.keys() - mended
+
     @staticmethod
     def _is_over(probing: Probing, readable: frozenset[int]) -> bool:
         if probing.fileno() in readable or time.monotonic() >= probing.deadline:
@@ -183,26 +206,26 @@ class Supervisor:
     def _mend(self, name: str, why: str) -> None:
         """Start a unit again, with all that need it, or call the environment unhealthy."""
         say(why)
-        first_line = why.splitlines()[0]
+        first_line = why.splitlines()[0].removesuffix("; the end of its log:")
         self._restarts[name] = self._restarts.get(name, 0) + 1
         affected = affected_by(name, self._units)
         may = self._order.settings.restart == "on-failure" and self._restarts[name] <= ATTEMPTS
         for unit in [one.name for one in affected] or [name]:
             self._end_unit(unit)
-        if not may or not affected:
-            self._note(first_line, "not started again")
-            self._publish("unhealthy")
-            return
         try:
-            self._start(affected)
-        except StartFailed as error:
+            if may and affected:
+                self._start(affected)
+                self._note(first_line, f"started again: {', '.join(unit.name for unit in affected)}")
+                self._publish("unhealthy" if self._record.state == "unhealthy" else "restarted")
+                return
+            outcome = "not started again"
+        except (StartFailed, OSError) as error:
             say(str(error))
-            self._note(first_line, f"could not be started again: {str(error).splitlines()[0]}")
+            outcome = f"could not be started again: {str(error).splitlines()[0]}"
+        self._given_up |= {name, *(unit.name for unit in affected)}
+        self._note(first_line, outcome)
+        with suppress(OSError):  # a full disk: the supervisor's own answer will tell
             self._publish("unhealthy")
-            return
-        names = ", ".join(unit.name for unit in affected)
-        self._note(first_line, f"started again: {names}")
-        self._publish("unhealthy" if self._record.state == "unhealthy" else "restarted")
 
     def _note(self, what: str, outcome: str) -> None:
         event = f"{time.strftime('%H:%M:%S')} {what} ({outcome})"
@@ -225,11 +248,7 @@ class Supervisor:
             recorder.popen.terminate()
             try:
                 recorder.popen.wait(RECORDER_SECONDS)
-            except TimeoutError:
+            except subprocess.TimeoutExpired:
                 say("ffmpeg did not end")
-            except Exception as error:
-                say(f"ffmpeg: {error}")
-        for child in children(os.getpid()):
-            kill_tree(child, grace_seconds=GRACE_SECONDS, spare=())
-            break  # with `spare` empty all our children belong to the tree
+        end_children(grace_seconds=GRACE_SECONDS)
         remove_traces(self._order.folder, supervisor_pid=os.getpid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,12 @@ _STREAM = ("--client-name=coldvox-check", "--latency-msec=10")
 def choose_tone() -> float:
     """One of the frequencies (Hz) that can be told from each other."""
     return secrets.choice(_TONES)
+
+
+def missing_tools(environ: Mapping[str, str]) -> str:
+    """Which of the programs that play and record are not on PATH, for people; empty when both are."""
+    names = [name for name in ("pacat", "parec") if not shutil.which(name, path=environ.get("PATH"))]
+    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'}" if names else ""
 
 
 def player(*options: str) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_LIBRARIES = "/usr/lib*", "/usr/lib/*-linux-gnu*", "/usr/local/lib*"
+LIBRARY_FOLDERS = ("/usr/lib*", "/usr/lib/*-linux-gnu*", "/usr/local/lib*")
+ALSA_PLUGIN = "alsa-lib/libasound_module_pcm_{}.so"
 ANY_AUDIO, ANY_WINDOW_MANAGER = "audio server", "window manager"
 
 
@@ -29,7 +30,7 @@ def _program(name: str, apt: str, dnf: str, reason: str) -> Tool:
 
 
 def _library(name: str, file: str, apt: str, dnf: str, reason: str) -> Tool:
-    return Tool(name, tuple(f"{folder}/{file}" for folder in _LIBRARIES), apt, dnf, reason)
+    return Tool(name, tuple(f"{folder}/{file}" for folder in LIBRARY_FOLDERS), apt, dnf, reason)
 
 
 _ROWS = (
@@ -58,8 +59,8 @@ _ROWS = (
     Tool(
         "ALSA plugin",
         tuple(
-            f"{folder}/alsa-lib/libasound_module_pcm_{name}.so"
-            for folder in _LIBRARIES
+            f"{folder}/{ALSA_PLUGIN.format(name)}"
+            for folder in LIBRARY_FOLDERS
             for name in ("pulse", "pipewire")
         ),
         "libasound2-plugins",

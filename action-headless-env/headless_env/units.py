@@ -30,7 +30,7 @@ def plan_units(settings: Settings, chosen: Chosen) -> list[Unit]:
         (settings.has_x11, Unit("x11", (), partial(_start_x11, settings))),
         (True, Unit("session-bus", (), _start_session_bus)),
         (chosen.audio != "none", Unit("audio", sound_needs, partial(_start_audio, chosen.audio))),
-        (settings.has_wayland, Unit("wayland", (), partial(_start_wayland, settings, chosen))),
+        (settings.has_wayland, Unit("wayland", (), partial(_start_wayland, settings))),
         (
             settings.has_x11 and chosen.window_manager != "none",
             Unit("window-manager", display, partial(_start_window_manager, chosen.window_manager)),
@@ -66,10 +66,10 @@ def _start_audio(server: str, world: World, tasks: Mapping[str, Task]) -> Steps:
     return pipewire.start(world, bus=tasks["session-bus"])
 
 
-def _start_wayland(settings: Settings, chosen: Chosen, world: World, _tasks: Mapping[str, Task]) -> Steps:
+def _start_wayland(settings: Settings, world: World, _tasks: Mapping[str, Task]) -> Steps:
     from headless_env.components import wayland
 
-    return wayland.start(world, runtime_uid=chosen.compositor_uid, screen=settings.screen)
+    return wayland.start(world, screen=settings.screen)
 
 
 def _start_window_manager(program: str, world: World, tasks: Mapping[str, Task]) -> Steps:

@@ -18,6 +18,7 @@ from headless_env.checks import (
     window_manager,
 )
 from headless_env.health import Finding, Unhealthy
+from headless_env.probing import PROBES
 
 Check = Callable[[Mapping[str, str]], str]
 
@@ -31,12 +32,7 @@ _FULL: dict[str, list[tuple[str, Check]]] = {
     "wayland": [("Wayland", wayland.verify)],
 }
 _QUICK: dict[str, list[tuple[str, Check]]] = {
-    "x11": [("display", display.probe)],
-    "window-manager": [("window manager", window_manager.probe)],
-    "session-bus": [("D-Bus session", session_bus.probe)],
-    "at-spi": [("AT-SPI", accessibility.probe)],
-    "audio": [("sound", audio.probe)],
-    "wayland": [("Wayland", wayland.probe)],
+    unit: [("sound" if unit == "audio" else _FULL[unit][0][0], probe)] for unit, probe in PROBES.items()
 }
 
 

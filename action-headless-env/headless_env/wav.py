@@ -6,6 +6,7 @@ Rules: Microsoft's "Multimedia Programming Interface and Data Specifications 1.0
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,8 @@ class WavFormat:
 
 def read_wav_header(path: Path) -> WavFormat:
     """What is in a WAV file. Raises ValueError for what cannot be played, saying why, and OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not a regular file")
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from actionlib.logs import tail
 from actionlib.process_tree import set_parent_death_signal
 from actionlib.processes import Process
 from headless_env.startup import StartFailed
@@ -43,11 +44,7 @@ class Component:
 
     def log_tail(self) -> str:
         """The last lines that it wrote."""
-        try:
-            text = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace").strip()
-        except OSError as error:
-            return f"(cannot be read: {error.strerror})"
-        return text or "(empty)"
+        return tail(self.log, limit=TAIL_BYTES)
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from headless_env.audio_layout import MICROPHONE, SPEAKER
 from headless_env.health import Unhealthy
 from headless_env.pulse_client import ask
-from headless_env.tone_search import choose_tone, find_tone, player, recorder
+from headless_env.tone_search import choose_tone, find_tone, missing_tools, player, recorder
 
 PROBE_SECONDS = 2.0
 
@@ -25,7 +25,9 @@ def probe(environ: Mapping[str, str]) -> str:
 
 def verify(environ: Mapping[str, str], *, hertz: float | None = None) -> str:
     """Raise Unhealthy unless a tone that is played to the default sink is found again in its monitor."""
-    probe(environ)
+    detail = probe(environ)
+    if lacking := missing_tools(environ):
+        return f"{detail}; no tone played ({lacking} not installed)"
     hertz = hertz or choose_tone()
     (tone,) = find_tone(environ, play=player(), record=[recorder(f"--device={SPEAKER}.monitor")], hertz=hertz)
     return f"{tone.hertz:.0f} Hz tone found, {tone.dbfs:.0f} dB"

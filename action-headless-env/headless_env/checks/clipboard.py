@@ -24,7 +24,7 @@ def verify(environ: Mapping[str, str]) -> str:
     """
     program = shutil.which("xclip", path=environ.get("PATH"))
     if not program:
-        raise Unhealthy("xclip was expected on PATH")
+        return "not checked (xclip is not installed)"
     tokens = {selection: f"headless-env {secrets.token_hex(8)}" for selection in SELECTIONS}
     try:
         with connect(environ, timeout=TIMEOUT_SECONDS) as client, ExitStack() as owners:

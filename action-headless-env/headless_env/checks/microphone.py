@@ -9,7 +9,7 @@ from headless_env.audio_layout import FEED, MICROPHONE, has_alsa_plugin
 from headless_env.checks.audio import PROBE_SECONDS
 from headless_env.health import Unhealthy
 from headless_env.pulse_client import ask
-from headless_env.tone_search import alsa_recorder, choose_tone, find_tone, player, recorder
+from headless_env.tone_search import alsa_recorder, choose_tone, find_tone, missing_tools, player, recorder
 
 
 def probe(environ: Mapping[str, str]) -> str:
@@ -24,7 +24,9 @@ def probe(environ: Mapping[str, str]) -> str:
 
 def verify(environ: Mapping[str, str], *, hertz: float | None = None) -> str:
     """Raise Unhealthy unless a tone arrives at parec, and at arecord where ALSA can be led to the server."""
-    probe(environ)
+    detail = probe(environ)
+    if lacking := missing_tools(environ):
+        return f"{detail}; no tone played ({lacking} not installed)"
     hertz = hertz or choose_tone()
     recorders = [recorder()]
     if shutil.which("arecord", path=environ.get("PATH")) and has_alsa_plugin():

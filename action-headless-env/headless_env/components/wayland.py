@@ -35,13 +35,13 @@ exec printf '%s\\n' "$WAYLAND_DISPLAY" > {answer}
 """
 
 
-def start(world: World, *, screen: str, runtime_uid: int | None = None) -> Steps:
+def start(world: World, *, screen: str) -> Steps:
     """Start sway with one output as large as `screen` ("1920x1080x24"), then the keyboard. Raises StartFailed.
 
-    As root, sway runs as `runtime_uid` (nobody unless given), in a runtime directory of that user: sway refuses root,
-    and libwayland a directory that is another's. Root's clients come in through a link in XDG_RUNTIME_DIR.
+    As root, sway runs as nobody, in a runtime directory of that user: sway refuses root, and libwayland a directory
+    that is another's. Root's clients come in through a link in XDG_RUNTIME_DIR.
     """
-    uid = None if os.geteuid() != 0 else NOBODY if runtime_uid is None else runtime_uid
+    uid = NOBODY if os.geteuid() == 0 else None
     folder = _make_runtime_folder(world, uid)
     socket = folder / "sway.sock"
     socket.unlink(missing_ok=True)  # sway takes the name from SWAYSOCK only when it is free

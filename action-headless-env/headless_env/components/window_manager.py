@@ -5,10 +5,8 @@ No key is bound: a test that types Alt+F4 or Super+D means the application under
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from actionlib.errors import ActionError
 from headless_env.startup import Readable, StartFailed, Steps, Task
 from headless_env.world import Component, World
 from headless_env.x11 import (
@@ -24,7 +22,6 @@ from headless_env.x11 import (
 )
 
 NAME = "window-manager"
-PROGRAMS = ("openbox", "fluxbox")
 ANSWER_SECONDS = 5.0
 PROD_SECONDS = 0.002
 
@@ -56,21 +53,6 @@ _FLUXBOX_KEYS = (
     "OnTitlebar Mouse1 :MacroCmd {Raise} {Focus} {StartMoving}\nOnWindow Mouse1 :MacroCmd {Raise} {Focus}\n"
 )
 _FLUXBOX_STYLE = "background: none\n"
-
-
-def choose(name: str, path: str) -> str:
-    """The window manager that `auto | openbox | fluxbox | none` comes to with this PATH.
-
-    Raises ActionError when a named one is missing; `auto` then is none.
-    """
-    if name == "auto":
-        return next((program for program in PROGRAMS if shutil.which(program, path=path)), "none")
-    if name != "none" and not shutil.which(name, path=path):
-        raise ActionError(
-            f"window-manager is {name!r}, which is not installed",
-            hint=f"Install the package {name}, or use 'window-manager: auto'",
-        )
-    return name
 
 
 def start(world: World, *, program: str, after: Task) -> Steps:

@@ -45,7 +45,9 @@ def _nothing_is_left():
         ({**SCRIPT, "record": "true", "display-server": "none"}, "only X11 is recorded"),
         ({**SCRIPT, "verify": "some"}, "input 'verify' is 'some'; allowed: full, quick, none"),
         ({**SCRIPT, "require": "xdotool no-such-tool"}, "this host lacks: no-such-tool"),
-        ({**SCRIPT, "require": "ydotool"}, "ydotool"),
+        ({**SCRIPT, "server-args": "-query host"}, "the display has no login (XDMCP)"),
+        ({**SCRIPT, "microphone-wav": "fifo.wav"}, "input 'microphone-wav' is 'fifo.wav': not a regular file"),
+        ({**SCRIPT, "artifacts-dir": "~no-such-user/x"}, "artifacts-dir '~no-such-user/x' cannot be written"),
         ({**SCRIPT, "artifacts-dir": "file/below"}, "artifacts-dir '"),
         ({"mode": "check"}, "mode 'check': this job has no headless environment"),
         ({"mode": "begin"}, "input 'mode' is 'begin'; allowed: run, start, stop, check, doctor"),
@@ -55,6 +57,7 @@ def _nothing_is_left():
 def test_a_bad_input_is_named_with_what_is_allowed(headless, workspace, inputs, message):
     (workspace / "file").touch()
     (workspace / "text.wav").write_text("this is no sound")
+    os.mkfifo(workspace / "fifo.wav")
     step = headless(**inputs)
     assert message in step.error()
 

@@ -224,16 +224,12 @@ def test_without_restarts_the_environment_is_unhealthy(steps, program, check):
 
 def test_the_watch_finds_a_component_that_hangs(steps):
     started = steps.run(mode="start", verify="none", restart="never", watch_interval_seconds=1)
-    pid = component(steps, started, "openbox")
     os.kill(component(steps, started, "Xvfb"), signal.SIGSTOP)
-    try:
-        poll_until(
-            lambda: record_of(started.outputs["log-dir"])["state"] == "unhealthy",
-            timeout_seconds=30,
-            what="unhealthy",
-        )
-    finally:
-        assert pid
+    poll_until(
+        lambda: record_of(started.outputs["log-dir"])["state"] == "unhealthy",
+        timeout_seconds=60,
+        what="unhealthy",
+    )
     events = record_of(started.outputs["log-dir"])["events"]
     assert any("x11 does not answer" in event for event in events), events
     steps.run(mode="stop")

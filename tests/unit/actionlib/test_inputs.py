@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
 from actionlib.errors import ActionError
@@ -84,3 +88,54 @@ def test_yaml_defaults_become_the_text_that_a_runner_hands_out(tmp_path) -> None
     )
     spec = load_action(tmp_path)
     assert [one.default for one in spec.inputs.values()] == ["true", "300", ""]
+
+
+@pytest.fixture
+def prefix(tmp_path, monkeypatch) -> Path:
+    """A virtual environment of our own."""
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "prefix", str(folder))
+    return folder
+
+
+ACTION_YML = """\
+name: N
+description: D
+inputs: {a: {default: 5}, b: {required: true}}
+outputs: {o: {description: x  y}}
+"""
+
+
+def test_what_an_action_declares_is_kept_and_the_same_the_second_time(prefix, tmp_path):
+    (tmp_path / "action.yml").write_text(ACTION_YML)
+    parsed = load_action(tmp_path)
+    assert len(list(prefix.glob("actions/*.json"))) == 1
+    assert load_action(tmp_path) == parsed
+    assert parsed.inputs["a"] == InputSpec("a", "", "5", required=False)
+    assert parsed.outputs == {"o": "x y"}
+
+
+def test_an_action_that_has_changed_is_read_anew(prefix, tmp_path):
+    (tmp_path / "action.yml").write_text(ACTION_YML)
+    load_action(tmp_path)
+    (tmp_path / "action.yml").write_text(ACTION_YML.replace("default: 5", "default: 6"))
+    assert load_action(tmp_path).inputs["a"].default == "6"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"name": "N"}', '{"inputs": {"a": {"nonsense": 1}}}']
+)
+def test_a_kept_file_that_is_damaged_is_made_anew(prefix, tmp_path, content):
+    (tmp_path / "action.yml").write_text(ACTION_YML)
+    parsed = load_action(tmp_path)
+    (kept,) = prefix.glob("actions/*.json")
+    kept.write_text(content)
+    assert load_action(tmp_path) == parsed
+    assert json.loads(kept.read_text())["name"] == "N"
+
+
+def test_an_environment_that_cannot_be_written_costs_nothing_but_time(prefix, tmp_path):
+    (tmp_path / "action.yml").write_text(ACTION_YML)
+    (prefix / "actions").write_text("a file where a folder should be")
+    assert load_action(tmp_path).name == "N"

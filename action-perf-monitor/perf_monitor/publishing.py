@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from actionlib.entrypoint import Context, Result
+from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.metrics import EXCELLENT, LEVELS
 from perf_monitor.building import build_report
 from perf_monitor.comparison import Comparison, compare_with_past, tell

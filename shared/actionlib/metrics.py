@@ -48,7 +48,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("memory-mb", "MB", "memory in use"),
         Metric("swap-percent", "%", "swap in use", 50, 90),
         Metric("disk-percent", "%", "disk in use", 80, 90),
-        Metric("pressure-cpu-percent", "%", "time in which a task waited for a CPU (PSI some)", 60, 90),
+        Metric("pressure-cpu-percent", "%", "time in which a task waited for a CPU (PSI some)", 80, 95),
         Metric("pressure-memory-percent", "%", "time in which all tasks waited for memory (PSI full)", 5, 20),
         Metric("pressure-io-percent", "%", "time in which all tasks waited for I/O (PSI full)", 20, 50),
         Metric("oom-kills", "", "processes killed for want of memory", 1, 1),

@@ -14,7 +14,11 @@ from contract import action_shape
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = sorted(path.parent for path in ROOT.glob("action-*/action.yml"))
 # The least that makes each action's `inputs.parse` succeed.
-MINIMAL_INPUTS = {"action-cache-lock": {"mode": "status"}, "action-headless-env": {"mode": "doctor"}}
+MINIMAL_INPUTS = {
+    "action-cache-lock": {"mode": "status"},
+    "action-headless-env": {"mode": "doctor"},
+    "action-perf-monitor": {"mode": "health"},
+}
 
 every_action = pytest.mark.parametrize("folder", ACTIONS, ids=lambda folder: folder.name)
 

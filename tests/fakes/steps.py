@@ -24,8 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE_LOCK = ROOT / "action-cache-lock"
 HEADLESS_ENV = ROOT / "action-headless-env"
 PERF_MONITOR = ROOT / "action-perf-monitor"
-HEADLESS_ENV = ROOT / "action-headless-env"
-PERF_MONITOR = ROOT / "action-perf-monitor"
 STEP_SECONDS = 120
 
 # The action's ancestor must look like the runner's worker, or a development container counts as a job container.

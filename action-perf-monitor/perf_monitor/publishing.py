@@ -44,7 +44,7 @@ def publish(
     if script:
         context.summary.heading("Script")
         context.summary.facts(script)
-    fill_summary(context.summary, report, files=[str(files.csv), str(files.html_report)])
+    fill_summary(context.summary, report, files=[files.csv.name, files.html_report.name])
     tell(context, comparison)
     context.out.say(report.headline)
     _annotate(context, report)

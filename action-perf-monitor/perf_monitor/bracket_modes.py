@@ -43,6 +43,6 @@ def stop(context: Context, settings: Settings) -> Result:
     how = stop_sampler(session.sampler)
     if how == "killed":
         context.out.warning("the sampler did not end in time and was killed", title="Performance monitor")
-    sessions.note(session, stopped=True)
+    sessions.close(context, session)
     success = context.environ.get("JOB_STATUS", "success") == "success"
     return publish(context, settings, session.files, success=success)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from actionlib.entrypoint import Context, Result
+from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.host_metrics import read_host_metrics
 from actionlib.metrics import CONCERNING, CRITICAL, LEVELS, NO_DATA, check, incurred, overall, score
 from actionlib.scoped_runs import workspace_of
@@ -81,7 +81,7 @@ def _exit_code(context: Context, settings: Settings, level: int) -> int:
         f"the host's health is {LEVELS[level]}, and 'fail-on' is '{settings.fail_on}'",
         title="Performance monitor",
     )
-    return level
+    return EXIT_USER_ERROR
 
 
 def _limit(value: float | None) -> str:

@@ -30,7 +30,7 @@ def run(context: Context, settings: Settings) -> Result:
         )
     finally:
         how = stop_sampler(session.sampler)
-        sessions.note(session, stopped=True)
+        sessions.close(context, session)
     if how == "gone":
         context.out.warning("the sampler ended before the script did", title="Performance monitor")
     # The kernel's own sum over all that was waited for, which no sampling can miss (wait4(2)).

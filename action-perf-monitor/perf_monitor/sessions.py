@@ -15,7 +15,7 @@ import psutil
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
-from actionlib.jobs import current_job
+from actionlib.jobs import Job, current_job
 from actionlib.processes import Process
 from actionlib.scoped_runs import workspace_of
 from perf_monitor.inputs import Settings
@@ -24,6 +24,7 @@ from perf_monitor.ledger import replace_json
 from perf_monitor.monitor_files import MonitorFiles
 from perf_monitor.sampling import Order, start_sampler
 
+TITLE = "Performance monitor"
 METRICS_FILE = "METRICS_FILE"
 _SUFFIX = ".session.json"
 
@@ -67,6 +68,24 @@ def begin(context: Context, settings: Settings, *, script_marks: Mapping[str, st
             f"input 'disk-path' is '{settings.disk_path}': {disk_path} does not exist",
             hint="Set it to a path that exists on the disk to be watched",
         )
+    try:
+        return _begin(context, settings, folder, job, disk_path, script_marks)
+    except OSError as error:
+        raise ActionError(
+            f"output-dir '{folder}' cannot be written: {error.strerror}",
+            hint="Make room there, or set another folder",
+        ) from error
+
+
+def _begin(
+    context: Context,
+    settings: Settings,
+    folder: Path,
+    job: Job,
+    disk_path: Path,
+    script_marks: Mapping[str, str] | None,
+) -> Session:
+    environ = context.environ
     files = MonitorFiles(_free_stem(folder, job_name(settings, environ)))
     caches = _existing_caches(context, settings)
     thresholds = {
@@ -96,8 +115,16 @@ def begin(context: Context, settings: Settings, *, script_marks: Mapping[str, st
     return session
 
 
+def close(context: Context, session: Session) -> None:
+    """Note that a session was ended. Where the disk is full, a second `stop` will report once more."""
+    try:
+        note(session, stopped=True)
+    except OSError as error:
+        context.out.warning(f"{_note_path(session.files)} cannot be written: {error.strerror}", title=TITLE)
+
+
 def note(session: Session, *, stopped: bool = False) -> None:
-    """Write down a session for the step that ends it."""
+    """Write down a session for the step that ends it. Raises OSError."""
     value = {
         "pid": session.sampler.pid,
         "start_ticks": session.sampler.start_ticks,
@@ -173,7 +200,7 @@ def _existing_caches(context: Context, settings: Settings) -> dict[str, str]:
         if path.is_dir() or settings.cache_paths_given:
             found[name] = str(path)
         if settings.cache_paths_given and not path.is_dir():
-            context.out.notice(f"cache-paths: {name} is not there (yet): {path}", title="Performance monitor")
+            context.out.notice(f"cache-paths: {name} is not there (yet): {path}", title=TITLE)
     return found
 
 

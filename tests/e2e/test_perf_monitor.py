@@ -86,7 +86,9 @@ def test_a_cargo_build_is_reported_by_step(act: Act, tmp_path, action):
     if action == PINNED:
         bundle = make_repository(tmp_path / "bundle", {}, with_actions=True)
         pinned = [f"--local-repository=OWNER/coldvox-actions@v1={bundle}"]
-    rustup = os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")  # act's HOME is a folder of the test
+    rustup = os.environ.get("RUSTUP_HOME") or str(
+        Path.home() / ".rustup"
+    )  # act's HOME is a folder of the test
     run = act.run(path, *pinned, *([f"--env=RUSTUP_HOME={rustup}"] if Path(rustup).is_dir() else []))
     assert run.exit_code == 0, run.log
     samples, report, exported = act.note("outputs")[0].split()
@@ -96,7 +98,9 @@ def test_a_cargo_build_is_reported_by_step(act: Act, tmp_path, action):
     facts = json.loads(found.read_text())
     steps = {step["name"]: step for step in facts["steps"]}
     assert steps["compile"]["cpu_seconds"] > 0.5
-    assert steps["burn"]["cpu_seconds"] == pytest.approx(2, abs=0.6)  # the last half second is not seen under act
+    assert steps["burn"]["cpu_seconds"] == pytest.approx(
+        2, abs=0.6
+    )  # the last half second is not seen under act
     assert "rustc" in {program["name"] for program in facts["programs"]}
     assert (found.with_name(found.name.replace(".json", ".html"))).read_text().startswith("<!DOCTYPE html>")
     assert "### Performance of" in Path(act.notes / "out" / Path(report).name).read_text()

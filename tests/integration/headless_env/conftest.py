@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from integration.headless_env.traces import Steps
+from fakes.job_steps import Steps
 
 
 @pytest.fixture(autouse=True)

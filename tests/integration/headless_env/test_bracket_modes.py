@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.job_steps import Steps
 from fakes.runner import poll_until
-from integration.headless_env.traces import SMALL, Steps, is_running, record_of, traces
+from integration.headless_env.traces import SMALL, is_running, record_of, traces
 
 
 def component(steps: Steps, started, name: str) -> int:

@@ -1,16 +1,12 @@
-"""What an environment may not leave behind, and steps of one job that share an environment."""
+"""What an environment may not leave behind."""
 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from actionlib.processes import Process
-from fakes.runner import FakeJob, FakeStep, StepResult, action_step
-from fakes.steps import HEADLESS_ENV, ActionStarter
 from headless_env.environments import marked_processes
 
 # Small and quick where a test is not about what is left out.
@@ -57,22 +53,3 @@ def is_running(pid: int) -> bool:
 def record_of(log_dir: str | Path) -> dict:
     """The record of a running environment."""
     return json.loads((Path("/tmp") / Path(log_dir).name / "environment.json").read_text())
-
-
-class Steps:
-    """Steps of the action in one job of the fake runner."""
-
-    def __init__(self, job: FakeJob, starter: ActionStarter) -> None:
-        self.job, self._starter = job, starter
-
-    def start(self, *, job_status: str = "success", **inputs: object) -> FakeStep:
-        argv, environ = self._starter.command(**inputs)
-        step = action_step(HEADLESS_ENV, job_status=job_status)
-        env = {**step["env"], "INPUTS": environ["INPUTS"]}
-        return self.job.start_step(run=f"exec {shlex.join(argv)}", env=env)
-
-    def run(self, **inputs: object) -> StepResult:
-        return self.start(**inputs).wait(120)
-
-    def shell(self, script: str, env: Mapping[str, str] | None = None) -> StepResult:
-        return self.job.run_step(run=script, env=dict(env or {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from headless_env.screenshots import ScreenshotFailed, save_wayland_screenshot, 
 from headless_env.variables import ENVIRONMENT_VARIABLE
 
 TAIL_BYTES = 3000
+_NAMED_WINDOW = re.compile(r"^screen | viewable .*['(]")
 CAPTURE_SECONDS = 5.0
 HURRIED_SECONDS = 0.7  # when time is over, a display that hangs must not give the script more of it
 
@@ -116,9 +118,10 @@ def tell(context: Context, captured: Capture, log_dir: Path) -> None:
     if captured.processes:
         with context.out.group("Processes that were running"):
             context.out.quote("\n".join(captured.processes))
-    if captured.windows:
-        with context.out.group("Windows"):
-            context.out.quote(captured.windows)
+    named = [line for line in captured.windows.splitlines() if _NAMED_WINDOW.search(line)]
+    if named:
+        with context.out.group("Windows that have a name and are shown (all are in windows-*.txt)"):
+            context.out.quote("\n".join(named))
     for log in sorted(log_dir.glob("*.log")):
         if log.stat().st_size:
             with context.out.group(f"Last lines of {log.name}"):

@@ -278,6 +278,10 @@ def artifacts_folder(settings: Settings, environ: Mapping[str, str]) -> Path:
     try:
         path = workspace_of(environ) / path.expanduser()
         path.mkdir(parents=True, exist_ok=True)
+        if (
+            not settings.artifacts_dir and not (path / ".gitignore").exists()
+        ):  # at the prompt it lies in the workspace
+            (path / ".gitignore").write_text("*\n", encoding="ascii")
         handle, probe = tempfile.mkstemp(dir=path)
         os.close(handle)
         Path(probe).unlink()

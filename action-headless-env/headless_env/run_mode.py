@@ -96,10 +96,13 @@ def _report(
     context: Context, settings: Settings, running: Running, episode: _Episode, result: ScriptResult
 ) -> None:
     if result.timed_out:
-        names = ", ".join(f"{one.comm} ({one.pid})" for one in result.survivors) or "none"
+        names = ", ".join(f"{one.comm} ({one.pid})" for one in result.survivors)
+        grace = f"the grace of {settings.grace_seconds:g} s"
+        how = (
+            f"still running when {grace} was over: {names}" if names else f"all its processes heeded {grace}"
+        )
         context.out.error(
-            f"the script was ended after timeout-seconds ({settings.timeout_seconds:g} s); still running when "
-            f"the grace of {settings.grace_seconds:g} s was over: {names}",
+            f"the script was ended after timeout-seconds ({settings.timeout_seconds:g} s); {how}",
             title="Headless environment",
         )
     health = episode.record.health if episode.record else "unhealthy"

@@ -19,6 +19,11 @@ MARKER = (
     "COLDVOX_HEADLESS_ID"  # in the environment of all that belongs to an environment, so that it can be found
 )
 TAIL_BYTES = 2000
+ERROR_MARKS = (
+    "(EE) ",
+    "Unrecognized option",
+    "Fatal server error",
+)  # Xvfb prints all its options after these
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +45,10 @@ class Component:
         """How it ended, with the end of its log."""
         code = self.popen.poll()
         how = f"ended by signal {-code}" if code is not None and code < 0 else f"exited with code {code}"
-        return f"{self.name} ({Path(str(self.popen.args[0])).name}) {how}; the end of its log:\n{self.log_tail()}"  # type: ignore[index]
+        tail = self.log_tail()
+        errors = [line for line in tail.splitlines() if line.startswith(ERROR_MARKS)]
+        program = Path(str(self.popen.args[0])).name  # type: ignore[index]
+        return f"{self.name} ({program}) {how}; the end of its log:\n" + ("\n".join(errors) or tail)
 
     def log_tail(self) -> str:
         """The last lines that it wrote."""

@@ -140,8 +140,11 @@ class History:
             if found > VERSION:
                 raise ValueError(f"it has format {found}, of a later version of this action")
             if found < VERSION:
+                database.execute("PRAGMA journal_mode = WAL")  # who writes keeps nobody from reading
+                database.execute("BEGIN IMMEDIATE")  # another one may be doing the same
                 database.execute(_SCHEMA)
                 database.execute(f"PRAGMA user_version = {VERSION}")
+                database.execute("COMMIT")
                 with contextlib.suppress(OSError):  # its first maker's
                     self._path.chmod(self._state.file_mode())
         except BaseException:

@@ -8,7 +8,9 @@ from actionlib.metrics import parse_thresholds
 from perf_monitor.alerts import Watch
 
 
-def alerts_of(values: list[float | None], *lines: str, column: str = "memory_percent") -> list[tuple[int, str]]:
+def alerts_of(
+    values: list[float | None], *lines: str, column: str = "memory_percent"
+) -> list[tuple[int, str]]:
     watch = Watch(parse_thresholds(lines, name="thresholds"))
     return [
         (second, alert.level)

@@ -187,7 +187,9 @@ def test_nothing_is_lost_and_nothing_is_counted_twice(seed):
             world.end(source.choice(childless))
         else:
             found.look(world.look(), elapsed_seconds=moment)
-    for pid in sorted(world.living, key=lambda pid: -world.living[pid][3]):  # the youngest first: all are reaped
+    for pid in sorted(
+        world.living, key=lambda pid: -world.living[pid][3]
+    ):  # the youngest first: all are reaped
         if pid != WORKER:
             world.end(pid)
     found.look(world.look(), elapsed_seconds=100)
@@ -207,7 +209,8 @@ def test_orphans_never_make_more_than_was_used(seed):
             parent = source.choice([WORKER, *others])
             base = 200 if parent == WORKER else parent // 100 * 100
             world.begin(
-                source.choice([pid for pid in range(base, base + 99) if pid not in world.living]), parent=parent
+                source.choice([pid for pid in range(base, base + 99) if pid not in world.living]),
+                parent=parent,
             )
         elif choice < 0.7:
             ticks = source.randint(0, 30)

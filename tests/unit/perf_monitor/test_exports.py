@@ -68,7 +68,9 @@ def test_a_textfile_that_nobody_would_read_is_refused(report, text):
 
 def test_the_payload_is_opentelemetrys(report):
     request = json_format.Parse(
-        json.dumps(otlp_export.payload(report, now=0)), ExportMetricsServiceRequest(), ignore_unknown_fields=False
+        json.dumps(otlp_export.payload(report, now=0)),
+        ExportMetricsServiceRequest(),
+        ignore_unknown_fields=False,
     )
     (resource,) = request.resource_metrics
     attributes = {one.key: one.value.string_value for one in resource.resource.attributes}

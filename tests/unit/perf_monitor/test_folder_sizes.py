@@ -9,7 +9,9 @@ from perf_monitor.folder_sizes import measure_folder
 
 
 def du(path) -> float:
-    done = subprocess.run(["du", "-sx", "--block-size=1", str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["du", "-sx", "--block-size=1", str(path)], capture_output=True, text=True, check=True
+    )
     return int(done.stdout.split()[0]) / 2**20
 
 

@@ -31,7 +31,9 @@ def test_30_percent_more_is_found_in_nine_of_ten_runs(runs):
     source = random.Random(11)
     found = sum(
         judge(
-            DURATION, 130 * (1 + source.gauss(0, 0.05)), [100 * (1 + source.gauss(0, 0.05)) for _ in range(runs)]
+            DURATION,
+            130 * (1 + source.gauss(0, 0.05)),
+            [100 * (1 + source.gauss(0, 0.05)) for _ in range(runs)],
         ).is_worse
         for _ in range(1000)
     )
@@ -72,7 +74,8 @@ def test_too_few_runs_are_not_judged_and_that_is_said():
 
 def test_only_the_latest_thirty_runs_count_and_only_figures_that_are_known():
     (verdict,) = compare(
-        {"duration_seconds": 150, "invented": 3}, [{"duration_seconds": 100.0}] * 30 + [{"duration_seconds": 1e6}] * 70
+        {"duration_seconds": 150, "invented": 3},
+        [{"duration_seconds": 100.0}] * 30 + [{"duration_seconds": 1e6}] * 70,
     )
     assert verdict.median == 100
     assert verdict.runs == 30

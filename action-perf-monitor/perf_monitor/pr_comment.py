@@ -35,7 +35,7 @@ def comment(
 
     client = connect(environ, token=token)
     try:
-        issue = client.get_repo(repository, lazy=True).get_issue(number)
+        issue = client.get_repo(repository).get_issue(number)
         return _put(client, issue, marker_of(identity), body), True
     except GithubException as error:
         hint = (

@@ -16,13 +16,14 @@ RETRIES = 2
 
 def connect(environ: Mapping[str, str], *, token: str) -> Github:
     """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this."""
-    from github import Auth, Github
+    from github import Auth, Github, GithubRetry
 
     return Github(
         auth=Auth.Token(token),
         base_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
         timeout=TIMEOUT_SECONDS,
-        retry=RETRIES,
+        lazy=True,  # what is not looked at is not fetched
+        retry=GithubRetry(total=RETRIES, backoff_factor=0.5),  # also after a 5xx, which a number would not
         seconds_between_requests=0,
         seconds_between_writes=0,
     )

@@ -54,10 +54,13 @@ class Attribution:
         self.programs: dict[str, Account] = {}
         self.unseen_ticks = 0.0
 
-    def look(self, now: Mapping[int, ProcessStat], *, elapsed_seconds: float) -> Look:
-        """Take one look. The first one only notes what has been used by then."""
+    def look(self, now: Mapping[int, ProcessStat], *, elapsed_seconds: float, complete: bool = True) -> Look:
+        """Take one look. The first one only notes what has been used by then.
+
+        One that is not `complete` may lack processes that an earlier look found to be strangers.
+        """
         before = self._steps
-        steps = self._sort(now)
+        steps = self._sort(now, complete=complete)
         used = 0.0
         orphaned = 0  # of children that the runner's own process has reaped: steps that ended
         vanished = self._vanished(now)
@@ -75,9 +78,13 @@ class Attribution:
         _, latest = max(((now[pid].start_ticks, steps[pid]) for pid in counted), default=(0, OTHER))
         return Look(used, pages, len(counted), latest)
 
+    def is_stranger(self, stat: ProcessStat) -> bool:
+        """Whether the last look found a process to be none of the job's."""
+        return key_of(stat) in self._strangers
+
     # --- who belongs to what -------------------------------------------------------------------------------------
 
-    def _sort(self, now: Mapping[int, ProcessStat]) -> dict[int, str]:
+    def _sort(self, now: Mapping[int, ProcessStat], *, complete: bool) -> dict[int, str]:
         """The step of each process of the job, by pid."""
         strangers: dict[Key, str] = {}
         found: dict[int, str | None] = {}
@@ -101,7 +108,7 @@ class Attribution:
             return found[stat.pid]
 
         steps = {pid: step for pid, stat in now.items() if (step := step_of(stat)) is not None}
-        self._strangers = strangers
+        self._strangers = strangers | ({} if complete else self._strangers)
         self._steps = {key_of(now[pid]): step for pid, step in steps.items()}
         return steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 from perf_monitor.kernel_files import read_once
@@ -40,21 +41,25 @@ def key_of(stat: ProcessStat) -> Key:
     return (stat.pid, stat.start_ticks)
 
 
-def scan(proc: str = "/proc") -> dict[int, ProcessStat]:
-    """All processes by pid, zombies and kernel threads included; those that vanish meanwhile are left out.
+def scan(proc: str = "/proc", *, skip: Collection[int] = ()) -> dict[int, ProcessStat]:
+    """All processes by pid but those to `skip`; zombies and kernel threads included, what vanishes meanwhile left out.
 
     The kernel lists pids in ascending order, so that a parent is mostly read before its children: what a child hands
     over in between then arrives a sample late, and is never counted with the child and its parent at once.
     """
     found = {}
-    for name in os.listdir(proc):
-        if name.isdigit():
+    for pid in list_pids(proc):
+        if pid not in skip:
             try:
-                text = read_once(f"{proc}/{name}/stat")
-                found[int(name)] = parse_stat(int(name), text)
+                found[pid] = parse_stat(pid, read_once(f"{proc}/{pid}/stat"))
             except (OSError, ValueError, IndexError):  # gone, or cut off while it went
                 continue
     return found
+
+
+def list_pids(proc: str = "/proc") -> list[int]:
+    """All pids, in the kernel's order."""
+    return [int(name) for name in os.listdir(proc) if name.isdigit()]
 
 
 def parse_stat(pid: int, text: bytes) -> ProcessStat:

@@ -24,14 +24,14 @@ class RunnerProcesses:
         self._ticks, self._page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
         self._pages = os.sysconf("SC_PHYS_PAGES")
 
-    def read(self, world: Mapping[int, ProcessStat], *, monotonic: float) -> Values:
+    def read(self, world: Mapping[int, ProcessStat], *, monotonic: float, complete: bool = True) -> Values:
         """active_jobs, runner_cpu (per cent of a core since the look before) and runner_mem (per cent)."""
         verdicts = {}
         for stat in world.values():
             key = (key_of(stat), stat.comm)  # a process that becomes another program has another name
             known = self._is_job.get(key)
             verdicts[key] = self._asks_for_job(stat.pid) if known is None else known
-        self._is_job = verdicts
+        self._is_job = verdicts if complete else {**self._is_job, **verdicts}
         own = [stat for stat in world.values() if stat.comm.startswith(_OWN)]
         row: Values = {
             "active_jobs": float(sum(verdicts.values())),
@@ -44,6 +44,10 @@ class RunnerProcesses:
             row["runner_cpu"] = ticks / self._ticks / (monotonic - self._before[0]) * 100
         self._before = (monotonic, used)
         return row
+
+    def matters(self, stat: ProcessStat) -> bool:
+        """Whether the last look counted a process, as a job's or the runner's own."""
+        return stat.comm.startswith(_OWN) or self._is_job.get((key_of(stat), stat.comm), False)
 
     def _asks_for_job(self, pid: int) -> bool:
         try:

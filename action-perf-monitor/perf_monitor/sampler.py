@@ -25,12 +25,13 @@ from perf_monitor.job_marks import JobMarks
 from perf_monitor.kernel_files import try_read
 from perf_monitor.ledger import append_alerts, replace_json, steps_record
 from perf_monitor.monitor_files import MonitorFiles
-from perf_monitor.process_scan import scan
+from perf_monitor.process_scan import list_pids, scan
 from perf_monitor.runner_processes import RunnerProcesses
 from perf_monitor.samples import SampleWriter, cache_column
 
 Cells = dict[str, float | str | None]
 
+FULL_SCAN_SAMPLES = 10
 LEDGER_SECONDS = 5.0  # how often the steps file is written at least
 
 
@@ -66,6 +67,7 @@ class Sampler:
         self._begin = time.monotonic()
         self._samples = 0
         self._latest: float | None = None
+        self._others: frozenset[int] = frozenset()
         self._ledger_due = 0.0
         self._said: set[str] = set()
 
@@ -132,13 +134,18 @@ class Sampler:
             self._say_once(f"a sample could not be written: {error.strerror}")
 
     def _processes(self, elapsed: float) -> Cells:
-        world = scan()
-        row: Cells = {**self._runner.read(world, monotonic=self._begin + elapsed)}
+        """What belongs to the job or a runner is read each time, all others (kernel threads, services) now and then."""
+        everything = self._samples % FULL_SCAN_SAMPLES == 0
+        world = scan(skip=() if everything else self._others)
+        row: Cells = {**self._runner.read(world, monotonic=self._begin + elapsed, complete=everything)}
         world.pop(os.getpid(), None)  # what we cost is told by itself
-        look = self._attribution.look(world, elapsed_seconds=elapsed)
+        look = self._attribution.look(world, elapsed_seconds=elapsed, complete=everything)
+        if everything:
+            strangers = (stat for stat in world.values() if self._attribution.is_stranger(stat))
+            self._others = frozenset(stat.pid for stat in strangers if not self._runner.matters(stat))
         ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
         return row | {
-            "processes": float(len(world)),
+            "processes": float(len(list_pids())),
             "step_name": look.step,
             "job_cpu_seconds": look.ticks / ticks,
             "job_memory_mb": look.pages * page / 2**20,

@@ -241,6 +241,10 @@ def _describe(
         "disk_path": str(disk_path),
         "caches": dict(caches),
         "thresholds": dict(thresholds),
-        "versions": {"python": platform.python_version(), "psutil": psutil.__version__},
+        "versions": {
+            "action": environ.get("ACTION_REF", ""),
+            "python": platform.python_version(),
+            "psutil": psutil.__version__,
+        },
         "mode": settings.mode,
     }

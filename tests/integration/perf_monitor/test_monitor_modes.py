@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -261,9 +262,66 @@ def test_a_report_of_a_file_of_the_earlier_script(monitor, workspace):
 
 
 def test_it_works_without_any_network(monitor):
-    step = monitor(mode="run", run="true", **HALF)
-    assert step.exit_code == 0
-    assert "otlp" not in step.log
+    """In a network namespace that has not even a loopback device that is up."""
+    argv, environ = monitor.command(mode="run", run="true", **HALF)
+    probe = subprocess.run(["unshare", "-n", "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"no network namespace of our own: {probe.stderr.strip()}")
+    done = subprocess.run(
+        ["unshare", "-n", *argv], env=environ, cwd=monitor.worker, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "::warning" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_what_is_written_to_the_disk_is_in_the_report(monitor):
+    path = Path("/var/tmp") / f"perf-monitor-{os.getpid()}"
+    disk = os.stat("/var/tmp").st_dev
+    if not Path(f"/sys/dev/block/{os.major(disk)}:{os.minor(disk)}").exists():
+        pytest.skip("/var/tmp is on no disk whose traffic is counted")
+    try:
+        step = monitor(mode="run", run=f"dd if=/dev/urandom of={path} bs=1M count=100 conv=fsync", **HALF)
+    finally:
+        path.unlink(missing_ok=True)
+    assert step.exit_code == 0, step.log
+    # Others may write meanwhile, and the file system its own notes.
+    assert 100 * 2**20 * 0.95 <= step.facts["totals"]["disk_write_bytes"] <= 200 * 2**20
+
+
+def test_at_most_ten_alerts_become_annotations(monitor, workspace):
+    files = monitor(mode="run", run="true", **HALF).outputs["metrics-file"]
+    alert = {
+        "elapsed_seconds": 1,
+        "unix_seconds": 2,
+        "metric": "load",
+        "level": "critical",
+        "value": 9,
+        "limit": 8,
+    }
+    lines = [json.dumps({**alert, "text": f"alert {number}"}) + "\n" for number in range(40)]
+    Path(files.removesuffix(".csv") + ".alerts.jsonl").write_text("".join(lines))
+    step = monitor(mode="report", metrics_file=files)
+    assert step.log.count("::warning") == 10
+    assert "31 more alerts are in the report" in step.log
+    assert step.outputs["health"] == "critical"
+
+
+def test_a_cancelled_script_takes_its_sampler_along(steps, workspace):
+    step = steps.start(mode="run", run="touch begun; sleep 60", **HALF)
+    poll_until(lambda: (workspace / "begun").exists())
+    (note,) = Path(steps.job.temp, "perf-monitor").glob("*.session.json")
+    pid = json.loads(note.read_text())["pid"]
+    step.cancel(0.5)
+    assert step.wait(30).exit_code != 0
+    poll_until(lambda: not is_running(pid), timeout_seconds=10)
+
+
+def test_at_the_prompt_the_exit_status_is_the_level(monitor):
+    argv, environ = monitor.command(mode="health", thresholds=["memory-mb=1,2"])
+    prompt = {name: value for name, value in environ.items() if not name.startswith(("GITHUB_", "RUNNER_"))}
+    done = subprocess.run(argv, env=prompt, cwd=monitor.worker, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def compare_with_past(context: Context, report: Report, *, success: bool | None)
     Only successful runs are judged: one that failed early was quick for another reason. Whatever is wrong with the
     history is a notice.
     """
+    if not report.meta.get("job"):  # at the prompt: whatever was run there is not the same job
+        return Comparison()
     record = record_of(report, success=bool(success))
     try:
         history = History(open_state(context.environ))

@@ -68,7 +68,7 @@ def parse(inputs: Inputs) -> Settings:
         token=inputs.text("token"),
         baseline=inputs.boolean("baseline"),
         fail_on_regression=inputs.boolean("fail-on-regression"),
-        prometheus_textfile=inputs.text("prometheus-textfile"),
+        prometheus_textfile=_textfile(inputs.text("prometheus-textfile")),
         otlp_endpoint=_url(inputs.text("otlp-endpoint")),
     )
     _check_combination(settings)
@@ -116,6 +116,14 @@ def _host(text: str) -> str:
         raise ActionError(
             f"input 'network-host' is '{text}'; allowed: HOST or HOST:PORT", hint="For example github.com"
         )
+    return text
+
+
+def _textfile(text: str) -> str:
+    if text:
+        from perf_monitor.prometheus_export import check_textfile
+
+        check_textfile(text)
     return text
 
 

@@ -17,21 +17,23 @@ MIB = 1 << 20
 _LABELS = ("repository", "workflow", "job", "runner", "host")
 
 
-def textfile_path(text: str, report: Report) -> Path:
-    """Where to write: a `*.prom` file, or one of its own for each job in a folder.
-
-    Raises ActionError when it is neither. Two jobs that write one file would hide each other.
-    """
-    path = Path(text).expanduser()
-    if path.is_dir():
-        names = (str(report.meta.get(name, "")) for name in ("repository", "workflow", "job", "runner"))
-        stem = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(filter(None, names))).strip("_")
-        return path / f"coldvox_{stem or 'job'}.prom"
-    if path.suffix != ".prom" or not path.parent.is_dir():
+def check_textfile(text: str) -> None:
+    """Raise ActionError unless this is a `*.prom` file in a folder that exists, or such a folder."""
+    path = Path(text)
+    if not path.is_dir() and not (path.suffix == ".prom" and path.parent.is_dir()):
         raise ActionError(
             f"input 'prometheus-textfile' is '{text}'; allowed: a folder that exists, or a file *.prom in one",
             hint="For example /var/lib/node_exporter/textfile_collector",
         )
+
+
+def textfile_path(text: str, report: Report) -> Path:
+    """Where to write. In a folder each job has a file of its own: two that write one would hide each other."""
+    path = Path(text)
+    if path.is_dir():
+        names = (str(report.meta.get(name, "")) for name in ("repository", "workflow", "job", "runner"))
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(filter(None, names))).strip("_")
+        return path / f"coldvox_{stem or 'job'}.prom"
     return path
 
 

@@ -21,8 +21,9 @@ from actionlib.errors import ActionError
 from actionlib.logs import tail
 from actionlib.process_tree import send_signal
 from actionlib.processes import Process, open_pidfd
-from actionlib.supervise import detached_environ
 
+# A sampler lives long, and a step's environment may hold secrets.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 READY_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
@@ -59,13 +60,14 @@ def start_sampler(order: Order, *, log: Path, environ: Mapping[str, str]) -> Pro
         str(Path(str(file)).resolve().parent.parent)
         for file in (__file__, actionlib.__file__, psutil.__file__)
     }
+    passed_on = {name: environ[name] for name in _PASSED_ON if name in environ}
     ready, announce = os.pipe()
     try:
         with log.open("ab", buffering=0) as sink:
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, json.dumps(sorted(folders)),
                  json.dumps(asdict(order)), str(announce)],
-                env=detached_environ(environ), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                env=passed_on, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
                 start_new_session=True, pass_fds=(announce,),
             )  # fmt: skip
     except BaseException:

@@ -32,9 +32,11 @@ def test_later_steps_live_in_the_environment_until_it_is_stopped(steps):
     started = steps.run(mode="start")
     assert started.exit_code == 0, started.stdout
     assert not started.stdio_delayed
+    # xclip goes to the background before it owns the selection.
     used = steps.shell(
-        'xdpyinfo >dpy; head -1 dpy; echo "token" | xclip -i; xclip -o; pactl info | grep Default; '
-        "echo $COLDVOX_HEADLESS_ID"
+        'xdpyinfo >dpy; head -1 dpy; echo "token" | xclip -i; '
+        "for _ in {1..100}; do xclip -o 2>/dev/null && break; sleep 0.1; done; "
+        "pactl info | grep Default; echo $COLDVOX_HEADLESS_ID"
     )
     assert used.exit_code == 0, used.stdout
     assert f"name of display:    {started.outputs['display']}" in used.stdout

@@ -18,6 +18,8 @@ from fakes.runner import StepResult, poll_until
 from perf_monitor.samples import SOURCE_CACHES, read_samples
 
 HALF = {"sample-interval-seconds": "0.5"}
+# Two seconds of CPU time, however long they take on a busy host.
+BURN = "python3 -c 'import time\nwhile time.process_time() < 2: pass'"
 CHILDREN = """
 import os, resource
 for _ in range(1500):
@@ -55,7 +57,7 @@ def test_steps_between_start_and_stop_are_reported(steps, mode, tmp_path):
     assert started.exit_code == 0, started.stdout
     assert started.env["METRICS_FILE"] == started.outputs["metrics-file"]
     assert is_running(started.env["MONITOR_PID"])
-    steps.shell("timeout 2 bash -c 'while :; do :; done' || true", {"GITHUB_ACTION": "burn"})
+    steps.shell(BURN, {"GITHUB_ACTION": "burn"})
     steps.shell(
         "python3 -c 'import time; x = bytearray(200 << 20); time.sleep(1.2)'", {"GITHUB_ACTION": "block"}
     )
@@ -162,8 +164,8 @@ def test_alerts_are_told_once_and_become_annotations(steps):
     time.sleep(1.2)  # several samples above the limits
     stopped = steps.run(mode="stop")
     warnings = re.findall(r"::warning[^\n]*after \d+ s: ([\w-]+)", stopped.stdout)
-    assert sorted(warnings) == ["disk-percent", "memory-mb"]
-    assert stopped.outputs["health"] == "concerning"
+    assert [warnings.count(name) for name in ("disk-percent", "memory-mb")] == [1, 1]
+    assert stopped.outputs["health"] in ("concerning", "critical")
 
 
 def test_a_step_that_was_not_started_or_was_stopped_before_is_an_error(steps):
@@ -342,6 +344,7 @@ def test_at_the_prompt_the_exit_status_is_the_level(monitor):
         ({"mode": "run", "run": "true", "comment-pr": "true"}, "input 'comment-pr' is 'true', and 'token' is empty"),
         ({"mode": "run", "run": "true", "fail-on-regression": "true", "baseline": "false"}, "nothing to compare with"),
         ({"mode": "run", "run": "true", "otlp-endpoint": "localhost"}, "input 'otlp-endpoint' is 'localhost'"),
+        ({"mode": "run", "run": "touch ran", "prometheus-textfile": "/absent/x.prom"}, "'prometheus-textfile' is"),
         ({"mode": "health", "network-host": "http://x"}, "input 'network-host' is 'http://x'"),
         ({"mode": "health", "fail-on": "bad"}, "input 'fail-on' is 'bad'; allowed: never, concerning, critical"),
         ({"mode": "report"}, "mode 'report': there is no metrics file"),
@@ -361,3 +364,4 @@ def test_a_bad_input_is_named_with_what_is_allowed(monitor, workspace, inputs, m
     step = monitor(**inputs)
     assert step.exit_code == 1
     assert message in step.error()
+    assert not (workspace / "ran").exists()

@@ -61,9 +61,9 @@ def test_in_a_folder_each_job_has_a_file_of_its_own(report, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["/absent/x.prom", "metrics.txt"])
-def test_a_textfile_that_nobody_would_read_is_refused(report, text):
+def test_a_textfile_that_nobody_would_read_is_refused(text):
     with pytest.raises(ActionError, match="input 'prometheus-textfile' is "):
-        prometheus_export.textfile_path(text, report)
+        prometheus_export.check_textfile(text)
 
 
 def test_the_payload_is_opentelemetrys(report):

@@ -56,6 +56,8 @@ def compare_with_past(context: Context, report: Report, *, success: bool | None)
         worse = tuple(one.figure.name for one in verdicts if one.is_worse)
         if success is not None:
             history.add(replace(record, worse=worse))
+        for note in history.notes:
+            context.out.notice(note, title=TITLE)
     except (ActionError, HistoryFailed) as error:
         context.out.notice(f"nothing is compared with earlier runs: {error}", title=TITLE)
         return Comparison()

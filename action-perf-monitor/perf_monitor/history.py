@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import math
+import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from actionlib.state import StateRoot
 from perf_monitor.report import Report
@@ -16,6 +20,9 @@ from perf_monitor.report import Report
 VERSION = 1
 KEPT_RUNS = 500  # of each job
 BUSY_SECONDS = 10.0
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PARTS = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database, and would apply to the next one
+T = TypeVar("T")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     identity TEXT NOT NULL, run_id TEXT NOT NULL, attempt TEXT NOT NULL, began REAL NOT NULL, success INTEGER NOT NULL,
@@ -27,6 +34,10 @@ CREATE TABLE IF NOT EXISTS runs (
 
 class HistoryFailed(Exception):
     """The history cannot be read or written; the text says why. No reason for a job to fail."""
+
+
+class _WasDamaged(HistoryFailed):
+    """The file was no database any more and was put aside: the next try begins a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +80,15 @@ def figures_of(report: Report) -> dict[str, float]:
 
 
 class History:
-    """The runs of all jobs on this host. Jobs may use it side by side; a kill leaves it as before or as after."""
+    """The runs of all jobs on this host. Jobs may use it side by side; a kill leaves it as before or as after.
+
+    `notes` says what happened to the file besides, for the user to read.
+    """
 
     def __init__(self, state: StateRoot) -> None:
         self._state = state
         self._path = state.folder("history", "v1") / "runs.sqlite3"
+        self.notes: list[str] = []
 
     def add(self, record: RunRecord) -> None:
         """Keep a run; one with the same identity, id, attempt and time is replaced. Raises HistoryFailed."""
@@ -81,7 +96,8 @@ class History:
             *(record.identity, record.run_id, record.attempt, record.began, record.success, record.sha),
             *(json.dumps(dict(record.figures)), json.dumps(list(record.worse))),
         )
-        with self._open() as database:
+
+        def write(database: sqlite3.Connection) -> None:
             database.execute("BEGIN IMMEDIATE")
             database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             database.execute(
@@ -91,67 +107,114 @@ class History:
             )
             database.execute("COMMIT")
 
+        self._use(write)
+
     def earlier(self, record: RunRecord, *, limit: int) -> list[RunRecord]:
         """Successful runs of the same job that began before it, newest first. Raises HistoryFailed."""
-        with self._open() as database:
-            rows = database.execute(
+
+        def read(database: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return database.execute(
                 "SELECT * FROM runs WHERE identity = ? AND success AND began < ? ORDER BY began DESC LIMIT ?",
                 (record.identity, record.began, limit),
             ).fetchall()
-        return [
-            RunRecord(
-                identity=row[0],
-                run_id=row[1],
-                attempt=row[2],
-                began=row[3],
-                success=bool(row[4]),
-                sha=row[5],
-                figures=json.loads(row[6]),
-                worse=tuple(json.loads(row[7])),
-            )
-            for row in rows
-        ]
+
+        return [found for row in self._use(read) if (found := _record(row))]
+
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with self._open() as database:
+                return work(database)
+        except _WasDamaged:
+            with self._open() as database:
+                return work(database)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        """Alone with the database: it may be put aside only while nobody else has it open."""
         try:
-            database = self._connect()
-            try:
-                yield database
-            finally:
-                database.close()
+            with (
+                self._alone(),
+                contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as database,
+            ):
+                try:
+                    self._prepare(database)
+                    yield database
+                except sqlite3.DatabaseError as error:
+                    if (
+                        getattr(error, "sqlite_errorcode", 0) & 0xFF
+                    ) not in _DAMAGE:  # locked, full, not ours to write
+                        raise
+                    database.close()
+                    aside = self._put_aside()
+                    self.notes.append(
+                        f"the history {self._path} was damaged; it is now {aside.name}, and a new one begins"
+                    )
+                    raise _WasDamaged(str(error)) from error
         except (sqlite3.Error, ValueError, OSError) as error:
             raise HistoryFailed(f"the history {self._path} cannot be used: {error}") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the history's lock, which the kernel frees when its holder dies. Raises TimeoutError."""
+        descriptor = os.open(
+            self._path.with_suffix(".lock"), os.O_RDONLY | os.O_CREAT, self._state.file_mode()
+        )
         try:
-            return self._prepared()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # locked, full, not ours to write
-                raise
-            # No database any more. It is put aside, never deleted, and a new one is begun.
-            self._path.replace(_aside(self._path))
-            return self._prepared()
+            with contextlib.suppress(OSError):  # its first maker's
+                os.fchmod(descriptor, self._state.file_mode())
+            deadline = time.monotonic() + BUSY_SECONDS
+            while not _try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"other jobs have held it for {BUSY_SECONDS:g} s")
+                time.sleep(0.01)
+            yield
+        finally:
+            os.close(descriptor)
 
-    def _prepared(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            found = database.execute("PRAGMA user_version").fetchone()[0]
-            if found > VERSION:
-                raise ValueError(f"it has format {found}, of a later version of this action")
-            if found < VERSION:
-                database.execute("PRAGMA journal_mode = WAL")  # who writes keeps nobody from reading
-                database.execute("BEGIN IMMEDIATE")  # another one may be doing the same
-                database.execute(_SCHEMA)
-                database.execute(f"PRAGMA user_version = {VERSION}")
-                database.execute("COMMIT")
-                with contextlib.suppress(OSError):  # its first maker's
-                    self._path.chmod(self._state.file_mode())
-        except BaseException:
-            database.close()
-            raise
-        return database
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        found = database.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise ValueError(f"it has format {found}, of a later version of this action")
+        if found < VERSION:
+            database.execute(_SCHEMA)
+            database.execute(f"PRAGMA user_version = {VERSION}")
+            with contextlib.suppress(OSError):  # its first maker's
+                self._path.chmod(self._state.file_mode())
+
+    def _put_aside(self) -> Path:
+        """Renamed, never deleted: somebody may want to mend it."""
+        aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
+        for part in _PARTS:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + part).replace(f"{aside}{part}")
+        return self._path.replace(aside)
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _record(row: Sequence[Any]) -> RunRecord | None:
+    """A row as a run; None where what it holds is none: one bad row must not end all comparing."""
+    identity, run_id, attempt, began, success, sha, figures, worse = row
+    try:
+        values = {str(name): float(value) for name, value in json.loads(figures).items()}
+        names = tuple(str(name) for name in json.loads(worse))
+    except (ValueError, TypeError, AttributeError):
+        return None
+    if not all(map(math.isfinite, values.values())):
+        return None
+    return RunRecord(
+        identity=identity,
+        run_id=run_id,
+        attempt=attempt,
+        began=began,
+        success=bool(success),
+        sha=sha,
+        figures=values,
+        worse=names,
+    )

@@ -21,20 +21,29 @@ Point = dict[str, Any]
 def send(endpoint: str, report: Report, *, headers: Mapping[str, str]) -> str:
     """Send a report. Returns what went wrong, for a warning; empty when it was taken. Never raises."""
     import requests
+    from urllib3.exceptions import HTTPError
 
+    data = json.dumps(payload(report, now=time.time()))
+    all_headers = {**headers, "Content-Type": "application/json"}
     try:
-        answer = requests.post(
+        # Streamed, because an answer without an end would hold the job up: the time limit is that of each read.
+        with requests.post(
             endpoint,
-            data=json.dumps(payload(report, now=time.time())),
-            headers={**headers, "Content-Type": "application/json"},
+            data=data,
+            headers=all_headers,
             timeout=TIMEOUT_SECONDS,
             allow_redirects=False,
-        )
-    except requests.RequestException as error:
+            stream=True,
+        ) as answer:
+            if 200 <= answer.status_code < 300:
+                return ""
+            said = answer.raw.read1(200, decode_content=False)
+            return f"it answered {answer.status_code} {said.decode(errors='replace')!r}"
+    except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+        # The exception's own text would show the value, which may be a password.
+        return "OTEL_EXPORTER_OTLP_HEADERS holds what cannot be a header's name or value"
+    except (requests.RequestException, HTTPError, OSError) as error:
         return f"{type(error).__name__}: {error}"[:300]
-    if answer.status_code != 200:
-        return f"it answered {answer.status_code} {answer.text[:200]!r}"
-    return ""
 
 
 def parse_headers(text: str) -> dict[str, str]:

@@ -38,15 +38,20 @@ def comment(
         issue = client.get_repo(repository).get_issue(number)
         return _put(client, issue, marker_of(identity), body), True
     except GithubException as error:
-        hint = (
-            " (a fork's token may not; else give the job `pull-requests: write`)"
-            if error.status == 403
-            else ""
-        )
         said = error.data.get("message", "") if isinstance(error.data, dict) else ""
+        hint = ""
+        if error.status == 403 and "rate limit" not in said:
+            hint = " (a fork's token may not; else give the job `pull-requests: write`)"
         return f"no comment: GitHub answered {error.status} {said}{hint}", False
+    except requests.exceptions.InvalidHeader:  # its text shows the token
+        return "no comment: input 'token' holds what no token can", False
     except requests.RequestException as error:
         return f"no comment: {type(error).__name__}: {error}"[:300], False
+    except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+        # What PyGithub raises where a proxy's page, or nothing, answers instead of GitHub.
+        return f"no comment: {client.requester.base_url} does not answer as GitHub does ({error})"[
+            :300
+        ], False
     finally:
         client.close()
 
@@ -98,6 +103,8 @@ def _ours(issue: Issue, marker: str, login: str) -> list[IssueComment]:
     found = [
         one
         for one in issue.get_comments()
-        if one.body.startswith(marker) and (one.user.login == login if login else one.user.type == "Bot")
+        if (one.body or "").startswith(marker)
+        and one.user
+        and (one.user.login == login if login else one.user.type == "Bot")
     ]
     return sorted(found, key=lambda one: one.id)

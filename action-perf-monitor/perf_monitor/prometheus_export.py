@@ -5,6 +5,8 @@ Format: Prometheus' "Exposition formats", text version 0.0.4. No timestamps: the
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -31,9 +33,11 @@ def textfile_path(text: str, report: Report) -> Path:
     """Where to write. In a folder each job has a file of its own: two that write one would hide each other."""
     path = Path(text)
     if path.is_dir():
-        names = (str(report.meta.get(name, "")) for name in ("repository", "workflow", "job", "runner"))
-        stem = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(filter(None, names))).strip("_")
-        return path / f"coldvox_{stem or 'job'}.prom"
+        names = [str(report.meta.get(name, "")) for name in ("repository", "workflow", "job", "runner")]
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(filter(None, names))).strip("_")[:100]
+        # Names that look alike once they fit a file's name (`test (a)`, `test-a`) are told apart by their digest.
+        digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]
+        return path / f"coldvox_{stem or 'job'}_{digest}.prom"
     return path
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
+from actionlib.errors import ActionError
 from actionlib.metrics import EXCELLENT, LEVELS
 from perf_monitor.building import build_report
 from perf_monitor.comparison import Comparison, compare_with_past, tell
@@ -67,12 +68,14 @@ def _export(context: Context, settings: Settings, report: Report) -> None:
     if settings.prometheus_textfile:
         from perf_monitor.prometheus_export import textfile_path, write_textfile
 
-        path = textfile_path(settings.prometheus_textfile, report)
         try:
-            write_textfile(path, report)
+            write_textfile(textfile_path(settings.prometheus_textfile, report), report)
+        except ActionError as error:  # the folder went away during the job
+            context.out.warning(str(error), title=TITLE)
         except OSError as error:
             context.out.warning(
-                f"prometheus-textfile {path} cannot be written: {error.strerror}", title=TITLE
+                f"prometheus-textfile {settings.prometheus_textfile} cannot be written: {error.strerror}",
+                title=TITLE,
             )
     if settings.otlp_endpoint:
         from perf_monitor.otlp_export import parse_headers, send

@@ -16,14 +16,22 @@ RETRIES = 2
 
 def connect(environ: Mapping[str, str], *, token: str) -> Github:
     """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this."""
-    from github import Auth, Github, GithubRetry
+    from github import Auth, Github
+    from urllib3 import Retry
 
     return Github(
         auth=Auth.Token(token),
         base_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
         timeout=TIMEOUT_SECONDS,
         lazy=True,  # what is not looked at is not fetched
-        retry=GithubRetry(total=RETRIES, backoff_factor=0.5),  # also after a 5xx, which a number would not
+        # Not GithubRetry, which sleeps until a rate limit is lifted: an hour, perhaps. Nor is a POST sent twice.
+        retry=Retry(
+            total=RETRIES,
+            backoff_factor=0.5,
+            status_forcelist=(500, 502, 503, 504),
+            respect_retry_after_header=False,
+            raise_on_status=False,
+        ),
         seconds_between_requests=0,
         seconds_between_writes=0,
     )

@@ -24,8 +24,9 @@ def code(value: object) -> str:
     text = re.sub(r"[\r\n]+", " ", str(value)).replace("|", "\\|")
     if not text:
         return ""
-    fence = "``" if "`" in text else "`"
-    pad = " " if "`" in text else ""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)  # CommonMark 6.1: a run of another length does not close it
+    pad = " " if longest else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 

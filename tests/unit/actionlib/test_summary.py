@@ -17,6 +17,7 @@ def test_a_cell_never_breaks_its_table(text: str) -> None:
 
 def test_code_shows_backticks() -> None:
     assert code("a`b") == "`` a`b ``"
+    assert code("a``b` c") == "``` a``b` c ```"  # no run inside is as long as the fence
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 
 from fakes.runner import FakeRunner
-from fakes.steps import CACHE_LOCK, HEADLESS_ENV, PERF_MONITOR, WORKER, ActionStarter
+from fakes.steps import CACHE_LOCK, FEATURE_MATRIX, HEADLESS_ENV, PERF_MONITOR, WORKER, ActionStarter
 
 
 @pytest.fixture
@@ -86,6 +86,15 @@ def headless(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
     """action-headless-env."""
     with starting(
         HEADLESS_ENV, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
+    ) as starter:
+        yield starter
+
+
+@pytest.fixture
+def matrix(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
+    """action-feature-matrix."""
+    with starting(
+        FEATURE_MATRIX, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
     ) as starter:
         yield starter
 

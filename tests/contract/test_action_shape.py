@@ -16,6 +16,7 @@ ACTIONS = sorted(path.parent for path in ROOT.glob("action-*/action.yml"))
 # The least that makes each action's `inputs.parse` succeed.
 MINIMAL_INPUTS = {
     "action-cache-lock": {"mode": "status"},
+    "action-feature-matrix": {"mode": "plan"},
     "action-headless-env": {"mode": "doctor"},
     "action-perf-monitor": {"mode": "health"},
 }

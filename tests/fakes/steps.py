@@ -22,6 +22,7 @@ from fakes.runner import action_step
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE_LOCK = ROOT / "action-cache-lock"
+FEATURE_MATRIX = ROOT / "action-feature-matrix"
 HEADLESS_ENV = ROOT / "action-headless-env"
 PERF_MONITOR = ROOT / "action-perf-monitor"
 STEP_SECONDS = 120

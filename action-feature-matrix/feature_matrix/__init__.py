@@ -1,0 +1,1 @@
+"""Plans the Cargo feature combinations that are worth a job."""

@@ -1,0 +1,98 @@
+"""What combinations are allowed, and the least allowed combination that has a wanted property."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from feature_matrix.feature_graph import FeatureGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Rules of one crate, as masks over its features.
+
+    `exclusive`: at most one of each set is enabled. `requires`: with the first, all of the second. `at_least_one`: one
+    of each set is enabled. `skip`: never chosen (still enabled where another feature implies it). `skip_sets`: exactly
+    these features are never enabled together. `groups`: chosen all or none.
+    """
+
+    exclusive: tuple[int, ...] = ()
+    requires: tuple[tuple[int, int], ...] = ()
+    at_least_one: tuple[int, ...] = ()
+    skip: int = 0
+    skip_sets: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Features to pass to cargo, and what they enable."""
+
+    generators: int
+    closure: int
+
+
+class Solver:
+    """Finds allowed combinations of one crate.
+
+    Closures only grow with their generators, `exclusive` only forbids more of them, `requires` and `groups` are rules
+    like the features' own. So only `at_least_one` and `skip_sets` leave a choice, and trying each is exact.
+    """
+
+    def __init__(self, graph: FeatureGraph, constraints: Constraints) -> None:
+        self._graph, self._rules = graph, constraints
+        self._memo: dict[int, Combination | None] = {}
+
+    def complete(self, generators: int) -> Combination | None:
+        """The generators with what they require; None where that is forbidden. May still lack an `at_least_one`."""
+        if generators not in self._memo:
+            self._memo[generators] = self._complete(generators)
+        return self._memo[generators]
+
+    def allows(self, one: Combination) -> bool:
+        """Whether a completed combination breaks no rule."""
+        closure = one.closure
+        return (
+            all(closure & some for some in self._rules.at_least_one)
+            and (closure & self._graph.chosen) not in self._rules.skip_sets
+            and all((closure & both).bit_count() <= 1 for both in self._rules.exclusive)
+        )
+
+    def find(self, *, on: int = 0, off: int = 0) -> Combination | None:
+        """The least allowed combination in which all of `on` and none of `off` is enabled; None if there is none."""
+        return next(self._search(on, off, set()), None)
+
+    def _complete(self, generators: int) -> Combination | None:
+        rules = self._rules
+        while True:
+            closure = self._graph.closure(generators)
+            wanted = 0
+            for feature, others in rules.requires:
+                if closure & feature:
+                    wanted |= others & ~closure
+            for group in rules.groups:
+                if closure & group:
+                    wanted |= group & ~closure
+            if not wanted:
+                break
+            generators |= wanted
+        if generators & rules.skip or any((closure & some).bit_count() > 1 for some in rules.exclusive):
+            return None
+        return Combination(generators, closure)
+
+    def _search(self, on: int, off: int, tried: set[int]) -> Iterator[Combination]:
+        if on in tried:
+            return
+        tried.add(on)
+        found = self.complete(on)
+        if found is None or found.closure & off:
+            return
+        if self.allows(found):
+            yield found
+            return
+        lacking = next((some for some in self._rules.at_least_one if not found.closure & some), None)
+        choice = (self._graph.chosen if lacking is None else lacking) & ~found.closure & ~off
+        for index in range(len(self._graph.names)):
+            if choice >> index & 1:
+                yield from self._search(found.generators | 1 << index, off, tried)

@@ -1,0 +1,124 @@
+"""What rows cover: every pair of features on and off in each feasible way, and every declared edge that can be missed.
+
+The tally is kept as bit masks, one for each feature, so that the worth of a row is counted in a few operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from feature_matrix.constraints import Combination, Solver
+from feature_matrix.feature_graph import FeatureGraph
+
+Edge = tuple[str, str]
+
+
+class Goals:
+    """What is still to be covered.
+
+    `both[i]`: the j that are not yet on together with i; `only[i]`: the j not yet off while i is on; `neither[i]`: the
+    j not yet off together with i.
+    """
+
+    def __init__(self, graph: FeatureGraph) -> None:
+        self._graph = graph
+        count = len(graph.names)
+        self.both, self.only, self.neither = [0] * count, [0] * count, [0] * count
+        self.edges: set[Edge] = set()
+        self.pairs = 0
+
+    def copy(self) -> Goals:
+        """Another tally with the same goals."""
+        other = Goals(self._graph)
+        other.both, other.only, other.neither = list(self.both), list(self.only), list(self.neither)
+        other.edges, other.pairs = set(self.edges), self.pairs
+        return other
+
+    def worth(self, one: Combination, *, edge_weight: int) -> int:
+        """How much of what is left this row covers: 2 for a pair, `edge_weight` for an edge."""
+        on = one.closure & self._graph.chosen
+        off = self._graph.chosen & ~on
+        score = 0
+        for index in range(len(self._graph.names)):
+            if on >> index & 1:
+                score += (self.both[index] & on).bit_count() + 2 * (self.only[index] & off).bit_count()
+            else:
+                score += (self.neither[index] & off).bit_count()
+        if self.edges:
+            score += edge_weight * len(self.edges & self._graph.noticed(one.generators))
+        return score
+
+    def cover(self, one: Combination) -> None:
+        """Strike off what this row covers."""
+        on = one.closure & self._graph.chosen
+        off = self._graph.chosen & ~on
+        for index in range(len(self._graph.names)):
+            if on >> index & 1:
+                self.both[index] &= ~on
+                self.only[index] &= ~off
+            else:
+                self.neither[index] &= ~off
+        self.edges -= self._graph.noticed(one.generators)
+
+    def open_pairs(self) -> Iterator[tuple[int, int]]:
+        """Pairs left, each as (all that must be on, all that must be off)."""
+        for index in range(len(self._graph.names)):
+            bit = 1 << index
+            for other in _bits(self.both[index] >> index + 1 << index + 1):
+                yield bit | other, 0
+            for other in _bits(self.only[index]):
+                yield bit, other
+            for other in _bits(self.neither[index] >> index + 1 << index + 1):
+                yield 0, bit | other
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return not (self.edges or any(self.both) or any(self.only) or any(self.neither))
+
+
+def feasible_goals(graph: FeatureGraph, solver: Solver, *, edges: bool) -> Goals:
+    """All pairs that some allowed combination shows, and with `edges` the edges that one notices."""
+    goals = Goals(graph)
+    count = len(graph.names)
+    for one in range(count):
+        for other in range(count):
+            if other == one:
+                continue
+            if solver.find(on=1 << one, off=1 << other):
+                goals.only[one] |= 1 << other
+                goals.pairs += 1
+            if other < one:
+                continue
+            both = 1 << one | 1 << other
+            for off, table in ((0, goals.both), (both, goals.neither)):
+                if solver.find(on=both & ~off, off=off):
+                    table[one] |= 1 << other
+                    table[other] |= 1 << one
+                    goals.pairs += 1
+    if edges:
+        goals.edges = {edge for edge in graph.edges if edge_row(graph, solver, edge)}
+    return goals
+
+
+def edge_row(graph: FeatureGraph, solver: Solver, edge: Edge) -> Combination | None:
+    """The least allowed row that notices the loss of this edge, if one does.
+
+    More features only add supports, except for a weak edge, which also needs its dependency on: that may come from
+    any one feature.
+    """
+    feature = graph.mask([edge[0]])
+    starts = [feature]
+    if "?/" in edge[1]:
+        starts += [feature | 1 << index for index in range(len(graph.names))]
+    for start in starts:
+        found = solver.find(on=start)
+        if found and edge in graph.noticed(found.generators):
+            return found
+    return None
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        bit = mask & -mask
+        yield bit
+        mask ^= bit

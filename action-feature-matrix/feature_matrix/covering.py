@@ -1,0 +1,138 @@
+"""Rows for all goals: a greedy cover, tried many times from a fixed seed; the proved optimum where one is known."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import combinations
+from typing import TypeVar
+
+from feature_matrix.constraints import Combination, Solver
+from feature_matrix.coverage import Goals, edge_row
+from feature_matrix.feature_graph import FeatureGraph
+
+T = TypeVar("T")
+
+SEED = 20250901
+WORK = 60_000_000  # how much is tried, in rough operations: a count, not a clock, so that a plan is the same everywhere
+STARTS_PER_ROW = 12
+MOST_TRIES = 40
+EDGE_WEIGHTS = (
+    2,
+    4,
+    8,
+    16,
+    40,
+)  # an edge is noticed by few rows, a pair by many; which is best differs by crate
+
+
+def cover(graph: FeatureGraph, solver: Solver, goals: Goals, given: list[Combination]) -> list[Combination]:
+    """Rows that, with the given ones, cover all goals: the best of several tries, the same on every machine."""
+    left = goals.copy()
+    for one in given:
+        left.cover(one)
+    count = max(1, len(graph.names))
+    tries = max(1, min(MOST_TRIES, WORK // (count * count * (count + len(graph.rules)) * 40)))
+    best: list[Combination] | None = None
+    for number in range(tries):
+        chance = random.Random(SEED + number)  # noqa: S311  (no secret: the plan must be the same everywhere)
+        search = _Search(graph, solver, chance, EDGE_WEIGHTS[number % len(EDGE_WEIGHTS)])
+        rows = search.rows(left.copy())
+        rows = _without_spare(graph, rows, left)
+        if best is None or len(rows) < len(best):
+            best = rows
+    return best or []
+
+
+def optimal_pairwise(count: int, *, with_all: bool) -> list[int]:
+    """The fewest rows, as masks, that cover all pairs of `count` unconstrained features, the zero row among them.
+
+    Rows are columns of one set system. Without the row of ones: distinct ceil(N/2)-subsets of N-1 rows beside the
+    zero row (Kleitman & Spencer 1973, Katona 1973). With it: an antichain of the rows between (Sperner 1928).
+    """
+    rows = 1
+    while math.comb(rows, _subset_size(rows, with_all=with_all)) < count or (not with_all and rows < 3):
+        rows += 1
+    masks = [0] * rows
+    subsets = combinations(range(rows), _subset_size(rows, with_all=with_all))
+    for index, subset in zip(range(count), subsets, strict=False):
+        for row in subset:
+            masks[row] |= 1 << index
+    return [0, *masks, *([(1 << count) - 1] if with_all else [])]
+
+
+def _subset_size(rows: int, *, with_all: bool) -> int:
+    return rows // 2 if with_all else math.ceil((rows + 1) / 2)
+
+
+class _Search:
+    """One greedy try: row after row, each the best that climbing from several starts finds."""
+
+    def __init__(self, graph: FeatureGraph, solver: Solver, chance: random.Random, edge_weight: int) -> None:
+        self._graph, self._solver, self._chance, self._edge_weight = graph, solver, chance, edge_weight
+
+    def rows(self, left: Goals) -> list[Combination]:
+        """Rows until nothing is left; `left` is used up."""
+        rows = []
+        while not left.done():
+            found = [self._climb(left, seed) for seed in self._seeds(left)]
+            row, worth = max(found, key=lambda one: one[1])
+            if worth == 0:
+                raise AssertionError("a goal that was found feasible has no row")
+            left.cover(row)
+            rows.append(row)
+        return rows
+
+    def _worth(self, left: Goals, row: Combination) -> int:
+        return left.worth(row, edge_weight=self._edge_weight)
+
+    def _seeds(self, left: Goals) -> list[Combination]:
+        """Rows that each cover something that is left."""
+        pairs, edges = list(left.open_pairs()), sorted(left.edges)
+        chosen = [self._solver.find(on=on, off=off) for on, off in self._some(pairs)]
+        chosen += [edge_row(self._graph, self._solver, edge) for edge in self._some(edges)]
+        return self._some([one for one in chosen if one])
+
+    def _some(self, of: list[T]) -> list[T]:
+        return self._chance.sample(of, min(len(of), STARTS_PER_ROW))
+
+    def _climb(self, left: Goals, row: Combination) -> tuple[Combination, int]:
+        """Switch single features as long as the row's worth grows."""
+        worth = self._worth(left, row)
+        order = list(range(len(self._graph.names)))
+        improved = True
+        while improved:
+            improved = False
+            self._chance.shuffle(order)
+            for index in order:
+                other = self._solver.complete(row.generators ^ 1 << index)
+                if other is None or other.generators == row.generators or not self._solver.allows(other):
+                    continue
+                gain = self._worth(left, other)
+                if gain > worth:
+                    row, worth, improved = other, gain, True
+        return self._minimal(left, row, worth)
+
+    def _minimal(self, left: Goals, row: Combination, worth: int) -> tuple[Combination, int]:
+        """The same closure from fewer features: what is implied is not named, or a lost implication would hide."""
+        for index in range(len(self._graph.names)):
+            if row.generators >> index & 1:
+                other = self._solver.complete(row.generators ^ 1 << index)
+                if other and other.closure == row.closure and other.generators != row.generators:
+                    gain = self._worth(left, other)
+                    if gain >= worth:
+                        row, worth = other, gain
+        return row, worth
+
+
+def _without_spare(graph: FeatureGraph, rows: list[Combination], goals: Goals) -> list[Combination]:
+    """Drop rows whose goals the others cover."""
+    kept = list(rows)
+    for row in rows:
+        others = [one for one in kept if one is not row]
+        left = goals.copy()
+        for one in others:
+            left.cover(one)
+        if left.done():
+            kept = others
+    return kept

@@ -1,0 +1,200 @@
+"""The workspace as Cargo sees it: members, features, dependencies.
+
+Source: "Features" and "Workspaces" in The Cargo Book. `cargo metadata` is the authority for members and inherited
+dependencies; it shows implicit and explicit features alike, so the TOML is read besides. Without cargo, TOML alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actionlib.errors import ActionError
+
+METADATA_SECONDS = 120
+DEPENDENCY_TABLES = (
+    "dependencies",
+    "build-dependencies",
+)  # dev-dependencies cannot be optional, nor have features
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One dependency by its name in the manifest. `member` is the workspace member that it is, if it is one."""
+
+    key: str
+    optional: bool
+    member: str
+    features: tuple[str, ...]
+    default_features: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crate:
+    """A workspace member. `features` are the declared ones; `implicit` those that an optional dependency makes."""
+
+    name: str
+    manifest: Path
+    features: Mapping[str, tuple[str, ...]]
+    implicit: frozenset[str]
+    dependencies: tuple[Dependency, ...]
+    rust_version: str
+
+    def names(self) -> list[str]:
+        """All features but `default`, in the manifest's order, the implicit ones last."""
+        return [name for name in self.features if name != "default"] + sorted(self.implicit)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """All members by name. `source` is `cargo metadata` or `Cargo.toml`."""
+
+    root: Path
+    crates: Mapping[str, Crate]
+    source: str
+
+
+def read_workspace(manifest: Path, *, environ: Mapping[str, str]) -> Workspace:
+    """Read the manifest's workspace. Raises ActionError for a file that is absent, no TOML, or refused by cargo."""
+    if not manifest.is_file():
+        raise ActionError(
+            f"input 'manifest-path' is '{manifest}', where there is no file",
+            hint="Check the code out first, or give the path of a Cargo.toml",
+        )
+    document = read_toml(manifest)
+    cargo = shutil.which("cargo", path=environ.get("PATH"))
+    if cargo:
+        root, packages = _ask_cargo(cargo, manifest, environ)
+    else:
+        root, packages = manifest.parent, list(_read_members(manifest, document))
+    names = {Path(str(one["manifest_path"])).parent.resolve(): str(one["name"]) for one in packages}
+    crates = [_crate(package, names) for package in packages]
+    return Workspace(
+        root, {crate.name: crate for crate in crates}, "cargo metadata" if cargo else "Cargo.toml"
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A manifest. Raises ActionError that names the file and, for a mistake in it, the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ActionError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ActionError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _ask_cargo(cargo: str, manifest: Path, environ: Mapping[str, str]) -> tuple[Path, list[dict[str, Any]]]:
+    command = [
+        cargo,
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+        "--manifest-path",
+        str(manifest),
+    ]
+    try:
+        done = subprocess.run(
+            command, env=dict(environ), capture_output=True, text=True, timeout=METADATA_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ActionError(f"cargo metadata for {manifest} could not be run: {error}") from error
+    if done.returncode:
+        raise ActionError(f"cargo metadata refuses {manifest}: {done.stderr.strip()[-1500:]}")
+    answer = json.loads(done.stdout)
+    members = set(answer["workspace_members"])
+    return Path(answer["workspace_root"]), [one for one in answer["packages"] if one["id"] in members]
+
+
+def _read_members(manifest: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The members in the form of `cargo metadata`, as far as it is used here."""
+    workspace = document.get("workspace") or {}
+    shared = {key: _as_table(value) for key, value in (workspace.get("dependencies") or {}).items()}
+    if "package" in document:
+        yield _package(manifest, document, shared)
+    excluded = {(manifest.parent / path).resolve() for path in workspace.get("exclude") or ()}
+    seen = {manifest.resolve()}
+    for pattern in workspace.get("members") or ():
+        for folder in sorted(manifest.parent.glob(pattern)):
+            path = folder / "Cargo.toml"
+            if path.is_file() and path.resolve() not in seen and folder.resolve() not in excluded:
+                seen.add(path.resolve())
+                yield _package(path, read_toml(path), shared)
+
+
+def _package(
+    path: Path, document: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    tables = [document, *(document.get("target") or {}).values()]
+    dependencies = []
+    for table in tables:
+        for kind in DEPENDENCY_TABLES:
+            for key, value in (table.get(kind) or {}).items():
+                dependencies.append(_dependency(path, key, _as_table(value), shared))
+    package = document.get("package") or {}
+    rust_version = package.get("rust-version")
+    return {
+        "name": package.get("name", path.parent.name),
+        "manifest_path": str(path),
+        "features": document.get("features") or {},
+        "dependencies": dependencies,
+        "rust_version": rust_version if isinstance(rust_version, str) else None,
+    }
+
+
+def _dependency(
+    path: Path, key: str, value: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    inherited = shared.get(key, {}) if value.get("workspace") else {}
+    whole = {**inherited, **value}
+    local = whole.get("path")
+    return {
+        "name": whole.get("package", key),
+        "rename": key if "package" in whole else None,
+        "kind": None,
+        "optional": bool(whole.get("optional", False)),
+        "features": [*inherited.get("features", ()), *value.get("features", ())],
+        "uses_default_features": bool(whole.get("default-features", True)),
+        "path": str((path.parent / local).resolve()) if local else None,
+    }
+
+
+def _as_table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"version": value}
+
+
+def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
+    path = Path(str(package["manifest_path"]))
+    declared = read_toml(path).get("features") or {}
+    features = {str(name): tuple(map(str, values)) for name, values in declared.items()}
+    dependencies = tuple(
+        Dependency(
+            key=str(one.get("rename") or one["name"]),
+            optional=bool(one["optional"]),
+            member=names.get(Path(str(one["path"])).resolve(), "") if one.get("path") else "",
+            features=tuple(one["features"]),
+            default_features=bool(one["uses_default_features"]),
+        )
+        for one in package["dependencies"]
+        if one.get("kind") != "dev"
+    )
+    # `dep:x` anywhere takes the implicit feature x away.
+    every = [value for values in features.values() for value in values]
+    hidden = {value.removeprefix("dep:") for value in every if value.startswith("dep:")}
+    implicit = {one.key for one in dependencies if one.optional} - hidden - set(features)
+    return Crate(
+        name=str(package["name"]),
+        manifest=path,
+        features=features,
+        implicit=frozenset(implicit),
+        dependencies=dependencies,
+        rust_version=str(package.get("rust_version") or ""),
+    )

@@ -1,0 +1,96 @@
+"""`plan`: which combinations to test, as a matrix."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from actionlib.entrypoint import Context, Result
+from actionlib.errors import ActionError
+from actionlib.scoped_runs import workspace_of
+from actionlib.summary import code
+from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.inputs import Settings
+from feature_matrix.manifests import Crate, Workspace, read_workspace
+from feature_matrix.planning import CratePlan, plan_crate
+from feature_matrix.shards import as_matrix, into_shards
+
+TITLE = "Feature matrix"
+ROWS_SHOWN = 300
+
+
+def plan(context: Context, settings: Settings) -> Result:
+    """Plan the rows of all chosen crates."""
+    workspace = read_workspace(
+        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
+    )
+    crates = _chosen(workspace, settings)
+    plans = [
+        plan_crate(FeatureGraph(crate, workspace.crates), strategy=settings.strategy, depth=settings.depth)
+        for crate in crates.values()
+    ]
+    if workspace.source == "Cargo.toml":
+        context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
+    rows = [row for one in plans for row in one.rows]
+    shards = into_shards(rows, most=settings.max_jobs)
+    _summarise(context, plans, jobs=len(shards), source=workspace.source)
+    context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
+    outputs = {
+        "matrix": json.dumps(as_matrix(shards)),
+        "count": str(len(rows)),
+        "has-jobs": "true" if shards else "false",
+    }
+    facts = {"source": workspace.source, "crates": [asdict(one) for one in plans], "jobs": len(shards)}
+    return Result(outputs, facts=facts)
+
+
+def _chosen(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:
+    for name, given in (("packages", settings.packages), ("exclude", settings.exclude)):
+        for one in given:
+            if one not in workspace.crates:
+                close = difflib.get_close_matches(one, workspace.crates, n=1)
+                raise ActionError(
+                    f"input '{name}' holds '{one}', which is no member of {workspace.root}",
+                    hint=f"Did you mean '{close[0]}'?"
+                    if close
+                    else f"Members: {', '.join(workspace.crates)}",
+                )
+    wanted = settings.packages or tuple(workspace.crates)
+    return {name: workspace.crates[name] for name in wanted if name not in settings.exclude}
+
+
+def _summarise(context: Context, plans: Sequence[CratePlan], *, jobs: int, source: str) -> None:
+    summary = context.summary
+    rows = sum(len(one.rows) for one in plans)
+    each = sum(one.each_feature_rows for one in plans)
+    summary.heading(f"{TITLE}: {rows} combinations in {jobs} job{'' if jobs == 1 else 's'}")
+    summary.table(
+        ("crate", "features", "rows", "pairs", "implications", "each feature", "depth 2", "all subsets"),
+        [
+            (
+                code(one.crate),
+                one.features,
+                f"{len(one.rows)}{' (optimal)' if one.optimal else ''}",
+                f"{one.pairs} of {one.pairs_feasible}",
+                f"{one.edges} of {one.edges_feasible}",
+                one.each_feature_rows,
+                one.depth_two_rows,
+                _large(one.all_subsets),
+            )
+            for one in plans
+        ],
+    )
+    summary.paragraph(f"`cargo hack --each-feature` would test {each} combinations. Read from `{source}`.")
+    shown = [row for one in plans for row in one.rows][:ROWS_SHOWN]
+    summary.table(
+        ("combination", "why", "builds the same"),
+        [(code(row.description), row.reason, ", ".join(map(code, row.also[:5]))) for row in shown],
+    )
+    if rows > len(shown):
+        summary.paragraph(f"{rows - len(shown)} more rows are in the JSON file.")
+
+
+def _large(number: int) -> str:
+    return f"{number:,}" if number < 10**7 else f"{number:.1e}"

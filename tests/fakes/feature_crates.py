@@ -1,0 +1,101 @@
+"""Crates with features, made from a fixed seed; and what Cargo does with features, written down a second time.
+
+The checker shares nothing with the code under test: sets of names instead of bit masks, one pass after another until
+nothing changes, and an edge is lost by leaving its line out of the manifest.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from pathlib import Path
+
+from feature_matrix.manifests import Crate, Dependency
+
+Manifest = dict[str, tuple[str, ...]]
+
+
+def enabled(
+    features: Mapping[str, Iterable[str]], optional: Iterable[str], wanted: Iterable[str]
+) -> frozenset[str]:
+    """Names of features, `dep:x` and `x/f` that `wanted` enables; `default` is left out. No implicit features."""
+    reached = set(wanted)
+    optional = set(optional)
+    while True:
+        more = set()
+        for feature in reached & set(features):
+            for value in features[feature]:
+                name, slash, rest = value.partition("/")
+                if not slash:
+                    more.add(value)
+                elif not name.endswith("?"):
+                    more |= {f"{name}/{rest}"} | ({f"dep:{name}"} if name in optional else set())
+                    more |= {name} & set(features) if name in optional else set()
+                elif f"dep:{name[:-1]}" in reached or name[:-1] not in optional:
+                    more.add(f"{name[:-1]}/{rest}")
+        if more <= reached:
+            return frozenset(reached - {"default"})
+        reached |= more
+
+
+def pairs_shown(rows: Iterable[frozenset[str]], names: Iterable[str]) -> set[tuple[str, bool, str, bool]]:
+    """All pairs of features, each on or off, that appear in the closures."""
+    names = sorted(names)
+    return {(one, one in row, other, other in row) for row in rows for one, other in combinations(names, 2)}
+
+
+def edges_noticed(
+    features: Manifest, optional: Iterable[str], rows: Iterable[Iterable[str]]
+) -> set[tuple[str, str]]:
+    """Declared (feature, value) without which at least one row would enable less."""
+    rows = [frozenset(row) for row in rows]
+    found = set()
+    for feature, values in features.items():
+        for value in set(values):
+            without = {**features, feature: tuple(one for one in values if one != value)}
+            if any(enabled(features, optional, row) != enabled(without, optional, row) for row in rows):
+                found.add((feature, value))
+    return found
+
+
+def crate(features: Mapping[str, Iterable[str]], optional: Iterable[str] = (), name: str = "sample") -> Crate:
+    """A crate without files; its optional dependencies are made visible by `dep:` or not at all."""
+    values = {name: tuple(given) for name, given in features.items()}
+    hidden = {value for given in values.values() for value in given}
+    return Crate(
+        name=name,
+        manifest=Path("Cargo.toml"),
+        features=values,
+        implicit=frozenset(one for one in optional if f"dep:{one}" not in hidden and one not in values),
+        dependencies=tuple(
+            Dependency(key=one, optional=True, member="", features=(), default_features=False)
+            for one in optional
+        ),
+        rust_version="",
+    )
+
+
+def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
+    """Features and optional dependencies of crate number `seed`: chains, diamonds, weak and cross-crate edges."""
+    chance = random.Random(f"feature crates {seed}")
+    count = (4, 7, 10, 14, 18, 22, 26, 32, 38, 44, 52, 60)[seed % 12]
+    names = [f"f{number:02}" for number in range(count)]
+    optional = tuple(f"d{number}" for number in range(1 + count // 8))
+    features: Manifest = {"default": tuple(chance.sample(names, min(3, count)))}
+    for number, name in enumerate(names):
+        values: list[str] = []
+        if number and chance.random() < 0.35:  # chains and diamonds, always downwards: no circle
+            values += chance.sample(names[:number], min(number, chance.choice((1, 1, 2, 3))))
+        kind = chance.random()
+        dependency = chance.choice(optional)
+        if kind < 0.15:
+            values.append(f"dep:{dependency}")
+        elif kind < 0.25:
+            values.append(f"{dependency}/speed")
+        elif kind < 0.35:
+            values.append(f"{dependency}?/quiet")
+        features[name] = tuple(values)
+    for number, dependency in enumerate(optional):  # each is reachable, and none is an implicit feature
+        features[names[number]] = tuple(dict.fromkeys([*features[names[number]], f"dep:{dependency}"]))
+    return features, optional

@@ -1,0 +1,183 @@
+"""`plan` as a step, on real manifests, with the real cargo and cargo-hack beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.feature_crates import enabled, synthetic
+from fakes.steps import ROOT
+
+CARGO = shutil.which("cargo")
+HACK = Path(sys.executable).parent / "cargo-hack"
+needs_cargo = pytest.mark.skipif(CARGO is None, reason="needs cargo on PATH")
+TOOLCHAIN = {
+    name: os.environ[name] for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN") if name in os.environ
+}
+if CARGO and "RUSTUP_HOME" not in TOOLCHAIN:  # the step gets a HOME of its own
+    TOOLCHAIN["RUSTUP_HOME"] = str(Path.home() / ".rustup")
+
+
+@pytest.fixture
+def voice_app(workspace) -> Path:
+    shutil.copytree(
+        ROOT / "examples/voice-app", workspace, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target")
+    )
+    return workspace
+
+
+def write_crate(folder: Path, features: str = "", name: str = "sample") -> None:
+    (folder / "src").mkdir(parents=True)
+    (folder / "src/lib.rs").write_text("")
+    (folder / "Cargo.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{features}'
+    )
+
+
+def rows_of(step) -> list[dict[str, str]]:
+    return [row for entry in json.loads(step.outputs["matrix"])["include"] for row in entry["rows"]]
+
+
+@needs_cargo
+def test_the_voice_app_gets_few_rows_and_a_summary_that_tells_why(matrix, voice_app):
+    step = matrix(mode="plan", environ=TOOLCHAIN)
+    assert step.exit_code == 0, step.log
+    rows = rows_of(step)
+    assert step.outputs["count"] == str(len(rows))
+    assert step.outputs["has-jobs"] == "true"
+    by_crate = {
+        name: [row for row in rows if row["crate"] == name] for name in {row["crate"] for row in rows}
+    }
+    assert len(by_crate["coldvox-app"]) <= 13
+    assert {row["flags"] for row in by_crate["coldvox-app"]} >= {
+        "--package coldvox-app",
+        "--package coldvox-app --no-default-features",
+        "--package coldvox-app --all-features",
+    }
+    assert step.facts["source"] == "cargo metadata"
+    assert "Feature matrix:" in step.summary
+    assert "pairs and implications" in step.summary
+
+
+@needs_cargo
+def test_without_cargo_the_same_is_planned_and_said(matrix, voice_app, tmp_path):
+    with_cargo = matrix(mode="plan", environ=TOOLCHAIN)
+    bare = os.pathsep.join(
+        folder for folder in os.environ["PATH"].split(os.pathsep) if not (Path(folder) / "cargo").exists()
+    )
+    without = matrix(mode="plan", environ={"PATH": bare})
+    assert without.facts["source"] == "Cargo.toml"
+    assert "no cargo on PATH" in without.log
+    assert sorted(map(json.dumps, rows_of(without))) == sorted(map(json.dumps, rows_of(with_cargo)))
+
+
+@needs_cargo
+@pytest.mark.parametrize(
+    ("package", "folder"),
+    [
+        ("coldvox-app", "app"),
+        ("coldvox-text-injection", "crates/coldvox-text-injection"),
+        ("coldvox-vad", "crates/coldvox-vad"),
+    ],
+)
+def test_the_counts_beside_the_plan_are_what_cargo_hack_runs(matrix, voice_app, package, folder):
+    step = matrix(mode="plan", packages=[package], environ=TOOLCHAIN)
+    (facts,) = step.facts["crates"]
+    manifest = voice_app / folder / "Cargo.toml"
+    for options, name in (
+        (["--each-feature"], "each_feature_rows"),
+        (["--feature-powerset", "--depth", "2"], "depth_two_rows"),
+    ):
+        listed = subprocess.run(
+            [HACK, "hack", "check", *options, "--print-command-list", "--manifest-path", manifest],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert facts[name] == len(listed.stdout.splitlines())
+
+
+@needs_cargo
+def test_rustc_sees_the_features_that_were_computed(matrix, workspace):
+    """Cargo's own resolver and ours agree, on chains, diamonds, weak and cross-crate edges."""
+    features, optional = synthetic(2)
+    for name in optional:
+        write_crate(workspace / name, "[features]\nspeed = []\nquiet = []\n", name=name)
+    table = "[workspace]\n[features]\n" + "".join(
+        f"{name} = {json.dumps(list(values))}\n" for name, values in features.items()
+    )
+    table += "[dependencies]\n" + "".join(
+        f'{name} = {{ path = "{name}", optional = true, default-features = false }}\n' for name in optional
+    )
+    write_crate(workspace, table)
+    step = matrix(mode="plan", packages=["sample"], environ=TOOLCHAIN)
+    assert step.exit_code == 0, step.log
+    for row in rows_of(step):
+        done = subprocess.run(
+            [CARGO, "check", "--offline", "--quiet", "--message-format=json", *row["flags"].split()],
+            cwd=workspace,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seen = {
+            message["target"]["name"]: set(message["features"]) - {"default"}
+            for message in map(json.loads, done.stdout.splitlines())
+            if message["reason"] == "compiler-artifact"
+        }
+        wanted = set(filter(None, row["features"].split(",")))
+        expected = enabled(features, optional, wanted)
+        assert seen.pop("sample") == expected & set(features)
+        assert set(seen) == {name.removeprefix("dep:") for name in expected if name.startswith("dep:")}
+        for name, found in seen.items():
+            assert found == {one.split("/")[1] for one in expected if one.startswith(f"{name}/")}
+
+
+@needs_cargo
+def test_more_rows_than_jobs_are_folded_and_none_is_dropped(matrix, voice_app):
+    whole = matrix(mode="plan", environ=TOOLCHAIN)
+    folded = matrix(mode="plan", max_jobs=4, environ=TOOLCHAIN)
+    entries = json.loads(folded.outputs["matrix"])["include"]
+    assert [entry["shard"] for entry in entries] == ["1/4", "2/4", "3/4", "4/4"]
+    assert rows_of(folded) == rows_of(whole)
+
+
+@needs_cargo
+def test_nothing_to_plan_is_no_error_and_says_so(matrix, workspace):
+    write_crate(workspace / "only", name="only")
+    step = matrix(mode="plan", manifest_path="only/Cargo.toml", exclude="only", environ=TOOLCHAIN)
+    assert step.exit_code == 0
+    assert (step.outputs["has-jobs"], step.outputs["count"]) == ("false", "0")
+    assert json.loads(step.outputs["matrix"]) == {"include": []}
+
+
+@needs_cargo
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"manifest_path": "absent/Cargo.toml"}, "input 'manifest-path' is"),
+        ({"manifest_path": "broken.toml"}, "is not valid TOML: "),
+        ({"packages": "coldvox-ap"}, "Did you mean 'coldvox-app'?"),
+        ({"exclude": "zzz"}, "input 'exclude' holds 'zzz'"),
+        ({"strategy": "pairs"}, "input 'strategy' is 'pairs'"),
+        ({"max_jobs": "257"}, "input 'max-jobs' is '257'"),
+        ({"depth": "0"}, "input 'depth' is '0'"),
+    ],
+)
+def test_a_wrong_input_is_told_by_name_with_what_is_allowed(matrix, voice_app, inputs, said):
+    (voice_app / "broken.toml").write_text("[features\n")
+    assert said in matrix(mode="plan", environ=TOOLCHAIN, **inputs).error()
+
+
+@needs_cargo
+def test_what_cargo_refuses_is_told_in_cargos_words(matrix, workspace):
+    write_crate(workspace / "odd", '[features]\na = ["b"]\n', name="odd")
+    message = matrix(mode="plan", manifest_path="odd/Cargo.toml", environ=TOOLCHAIN).error()
+    assert "cargo metadata refuses" in message
+    assert "feature `a` includes `b`" in message

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from feature_matrix.constraints import Combination, Solver
 from feature_matrix.feature_graph import FeatureGraph
 
-Edge = tuple[str, str]
-
 
 class Goals:
     """What is still to be covered.
@@ -24,14 +22,14 @@ class Goals:
         self._graph = graph
         count = len(graph.names)
         self.both, self.only, self.neither = [0] * count, [0] * count, [0] * count
-        self.edges: set[Edge] = set()
+        self.edges = 0  # bit i is the graph's edge i
         self.pairs = 0
 
     def copy(self) -> Goals:
         """Another tally with the same goals."""
         other = Goals(self._graph)
         other.both, other.only, other.neither = list(self.both), list(self.only), list(self.neither)
-        other.edges, other.pairs = set(self.edges), self.pairs
+        other.edges, other.pairs = self.edges, self.pairs
         return other
 
     def worth(self, one: Combination, *, edge_weight: int) -> int:
@@ -45,7 +43,7 @@ class Goals:
             else:
                 score += (self.neither[index] & off).bit_count()
         if self.edges:
-            score += edge_weight * len(self.edges & self._graph.noticed(one.generators))
+            score += edge_weight * (self.edges & self._graph.noticed(one.generators, one.closure)).bit_count()
         return score
 
     def cover(self, one: Combination) -> None:
@@ -58,7 +56,7 @@ class Goals:
                 self.only[index] &= ~off
             else:
                 self.neither[index] &= ~off
-        self.edges -= self._graph.noticed(one.generators)
+        self.edges &= ~self._graph.noticed(one.generators, one.closure)
 
     def open_pairs(self) -> Iterator[tuple[int, int]]:
         """Pairs left, each as (all that must be on, all that must be off)."""
@@ -96,23 +94,26 @@ def feasible_goals(graph: FeatureGraph, solver: Solver, *, edges: bool) -> Goals
                     table[other] |= 1 << one
                     goals.pairs += 1
     if edges:
-        goals.edges = {edge for edge in graph.edges if edge_row(graph, solver, edge)}
+        for number in range(len(graph.edges)):
+            if edge_row(graph, solver, number):
+                goals.edges |= 1 << number
     return goals
 
 
-def edge_row(graph: FeatureGraph, solver: Solver, edge: Edge) -> Combination | None:
-    """The least allowed row that notices the loss of this edge, if one does.
+def edge_row(graph: FeatureGraph, solver: Solver, number: int) -> Combination | None:
+    """The least allowed row that notices the loss of the graph's edge of this number, if one does.
 
     More features only add supports, except for a weak edge, which also needs its dependency on: that may come from
     any one feature.
     """
-    feature = graph.mask([edge[0]])
+    source, value = graph.edges[number]
+    feature = graph.mask([source])
     starts = [feature]
-    if "?/" in edge[1]:
+    if "?/" in value:
         starts += [feature | 1 << index for index in range(len(graph.names))]
     for start in starts:
         found = solver.find(on=start)
-        if found and edge in graph.noticed(found.generators):
+        if found and graph.noticed(found.generators, found.closure) >> number & 1:
             return found
     return None
 

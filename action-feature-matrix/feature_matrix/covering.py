@@ -88,7 +88,8 @@ class _Search:
 
     def _seeds(self, left: Goals) -> list[Combination]:
         """Rows that each cover something that is left."""
-        pairs, edges = list(left.open_pairs()), sorted(left.edges)
+        pairs = list(left.open_pairs())
+        edges = [number for number in range(len(self._graph.edges)) if left.edges >> number & 1]
         chosen = [self._solver.find(on=on, off=off) for on, off in self._some(pairs)]
         chosen += [edge_row(self._graph, self._solver, edge) for edge in self._some(edges)]
         return self._some([one for one in chosen if one])

@@ -38,9 +38,13 @@ class FeatureGraph:
         self.chosen = (1 << len(self.names)) - 1
         self.default = self._bit("default")
         self.rules = tuple(self._rules(members))
+        self.edges = tuple(rule.edge for rule in self.rules if rule.edge)
+        self._edge_rules = tuple((rule.body, rule.head) for rule in self.rules if rule.edge)
+        self._other_rules = tuple((rule.body, rule.head) for rule in self.rules if not rule.edge)
+        self._joint = tuple(rule for rule in self.rules if rule.body.bit_count() != 1)
+        self._alone = self._closures_of_single_nodes()
         self.base = 0
         self.base = self.closure(0)
-        self.edges = tuple(dict.fromkeys(rule.edge for rule in self.rules if rule.edge))
 
     def mask(self, names: Iterable[str]) -> int:
         """Features as a mask. Raises KeyError for a name that is none."""
@@ -58,44 +62,67 @@ class FeatureGraph:
 
     def closure(self, generators: int) -> int:
         """Everything that these features enable, themselves included, and what is always enabled."""
-        reached = generators | self.base
-        waiting: list[Rule] = list(self.rules)
-        while True:
-            later = []
-            before = reached
-            for rule in waiting:
-                if rule.body & ~reached:
-                    later.append(rule)
-                else:
-                    reached |= rule.head
-            if reached == before:
-                return reached
-            waiting = later
+        reached = self.base | self._spread(generators)
+        changed = True
+        while changed:
+            changed = False
+            for rule in self._joint:
+                if not rule.body & ~reached and rule.head & ~reached:
+                    reached |= self._spread(rule.head)
+                    changed = True
+        return reached
 
     def identity(self, closure: int) -> int:
         """What makes two combinations the same build: all but the name `default`."""
         return closure & ~self.default
 
-    def noticed(self, generators: int) -> set[tuple[str, str]]:
-        """The declared edges whose loss would change this combination's closure.
+    def noticed(self, generators: int, closure: int) -> int:
+        """The declared edges whose loss would change this combination's closure: bit i is `edges[i]`.
 
         An edge is missed exactly when something that it enables has no other support. Supports that run in a circle
-        count as support, so with cyclic features the set may lack an edge; it never holds a wrong one.
+        count as support, so with cyclic features an edge may be lacking; there is never one too many.
         """
-        closure = self.closure(generators)
         once, twice = generators, 0
-        fired: dict[tuple[str, str] | None, int] = {}
-        for rule in self.rules:
-            if rule.body & ~closure:
-                continue
-            head = rule.head
-            if rule.edge:  # what one declared edge enables by several rules is one support
-                head &= ~fired.get(rule.edge, 0)
-                fired[rule.edge] = fired.get(rule.edge, 0) | head
-            twice |= once & head
-            once |= head
+        for body, head in self._other_rules:
+            if not body & ~closure:
+                twice |= once & head
+                once |= head
+        for body, head in self._edge_rules:
+            if not body & ~closure:
+                twice |= once & head
+                once |= head
         alone = once & ~twice
-        return {edge for edge, head in fired.items() if edge and head & alone}
+        result, bit = 0, 1
+        for body, head in self._edge_rules:
+            if head & alone and not body & ~closure:
+                result |= bit
+            bit <<= 1
+        return result
+
+    def _closures_of_single_nodes(self) -> dict[int, int]:
+        """For each node, as its bit, all that it enables by rules of one condition."""
+        heads: dict[int, int] = {}
+        for rule in self.rules:
+            if rule.body.bit_count() == 1:
+                heads[rule.body] = heads.get(rule.body, 0) | rule.head
+        closures = {}
+        for node in self._bits.values():
+            reached, waiting = node, node
+            while waiting:
+                bit = waiting & -waiting
+                new = heads.get(bit, 0) & ~reached
+                reached |= new
+                waiting = (waiting ^ bit) | new
+            closures[node] = reached
+        return closures
+
+    def _spread(self, nodes: int) -> int:
+        reached = 0
+        while nodes:
+            bit = nodes & -nodes
+            reached |= self._alone[bit]
+            nodes &= ~self._alone[bit]
+        return reached
 
     def _bit(self, name: str) -> int:
         return self._bits.setdefault(name, 1 << len(self._bits))
@@ -103,7 +130,7 @@ class FeatureGraph:
     def _rules(self, members: Mapping[str, Crate]) -> Iterator[Rule]:
         dependencies = {one.key: one for one in self.crate.dependencies}
         for feature, values in self.crate.features.items():
-            for value in values:
+            for value in dict.fromkeys(values):
                 yield from self._declared(feature, value, dependencies)
         for name in sorted(self.crate.implicit):
             yield Rule(self._bit(name), self._bit(f"dep:{name}"), None)

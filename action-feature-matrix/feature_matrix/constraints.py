@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+from feature_matrix.configuration import Rule
 from feature_matrix.feature_graph import FeatureGraph
 
 
@@ -23,6 +25,65 @@ class Constraints:
     skip: int = 0
     skip_sets: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
+
+
+def constraints_of(graph: FeatureGraph, rules: Sequence[Rule]) -> Constraints:
+    """The rules of a crate's configuration as masks."""
+
+    def sets(kind: str) -> tuple[int, ...]:
+        return tuple(graph.mask(rule.features) for rule in rules if rule.kind == kind)
+
+    skip = 0
+    for one in sets("skip"):
+        skip |= one
+    requires = [rule.features for rule in rules if rule.kind == "requires"]
+    return Constraints(
+        exclusive=sets("exclusive"),
+        requires=tuple((graph.mask(names[:1]), graph.mask(names[1:])) for names in requires),
+        at_least_one=sets("at-least-one-of"),
+        skip=skip,
+        skip_sets=sets("skip-set"),
+        groups=sets("group"),
+    )
+
+
+def contradiction(graph: FeatureGraph, rules: Sequence[Rule]) -> str:
+    """Why no combination is allowed, or a feature that nobody skips can never be on; empty when all is well."""
+    if circle := _circle([rule for rule in rules if rule.kind == "requires"]):
+        return f"{circle} goes in a circle; write 'group' for features that are chosen together"
+    skipped = {name for rule in rules if rule.kind == "skip" for name in rule.features}
+    wanted = [("", 0)] + [(name, graph.mask([name])) for name in graph.names if name not in skipped]
+    solver = Solver(graph, constraints_of(graph, rules))
+    for name, on in wanted:
+        if solver.find(on=on):
+            continue
+        what = (
+            f"feature '{name}' of {graph.crate.name} can never be enabled"
+            if name
+            else (f"no combination of {graph.crate.name}'s features is allowed")
+        )
+        for size in (1, 2):
+            for some in combinations(rules, size):
+                if not Solver(graph, constraints_of(graph, some)).find(on=on):
+                    against = (
+                        f"{some[0]} and {some[1]} contradict"
+                        if size == 2
+                        else f"{some[0]} contradicts {graph.crate.manifest}"
+                    )
+                    return f"{what}: {against}"
+        return f"{what}: {', '.join(map(str, rules))} contradict together"
+    return ""
+
+
+def _circle(requires: Sequence[Rule]) -> str:
+    """A `requires` whose first feature is required, over others, by itself; empty when there is none."""
+    for rule in requires:
+        reached = set(rule.features[1:])
+        for _ in requires:
+            reached |= {name for one in requires if one.features[0] in reached for name in one.features[1:]}
+        if rule.features[0] in reached:
+            return str(rule)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,14 +103,12 @@ def feasible_goals(graph: FeatureGraph, solver: Solver, *, edges: bool) -> Goals
 def edge_row(graph: FeatureGraph, solver: Solver, number: int) -> Combination | None:
     """The least allowed row that notices the loss of the graph's edge of this number, if one does.
 
-    More features only add supports, except for a weak edge, which also needs its dependency on: that may come from
-    any one feature.
+    More features only add supports, except for a weak edge, which also needs its dependency on, and for what a
+    constraint adds: one more feature, whichever it is, may bring or avoid that.
     """
-    source, value = graph.edges[number]
+    source, _ = graph.edges[number]
     feature = graph.mask([source])
-    starts = [feature]
-    if "?/" in value:
-        starts += [feature | 1 << index for index in range(len(graph.names))]
+    starts = [feature, *(feature | 1 << index for index in range(len(graph.names)))]
     for start in starts:
         found = solver.find(on=start)
         if found and graph.noticed(found.generators, found.closure) >> number & 1:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from actionlib.inputs import Inputs
 
 MODES = ("plan",)
-STRATEGIES = ("isolate", "pairwise", "each", "powerset")
+STRATEGIES = ("isolate", "pairwise", "each", "powerset", "curated")
+DEFAULT_CONFIG = ".github/feature-matrix.yml"
 MOST_JOBS = 256  # GitHub refuses a matrix with more
 
 
@@ -19,6 +20,7 @@ class Settings:
     manifest_path: str
     packages: tuple[str, ...]
     exclude: tuple[str, ...]
+    config: str  # relative to the workspace; empty: the default, which need not exist
     strategy: str
     depth: int
     max_jobs: int
@@ -31,6 +33,7 @@ def parse(inputs: Inputs) -> Settings:
         manifest_path=inputs.text("manifest-path"),
         packages=inputs.lines("packages"),
         exclude=inputs.lines("exclude"),
+        config=inputs.text("config"),
         strategy=inputs.choice("strategy", STRATEGIES),
         depth=inputs.integer("depth", minimum=1, maximum=6),
         max_jobs=inputs.integer("max-jobs", minimum=1, maximum=MOST_JOBS),

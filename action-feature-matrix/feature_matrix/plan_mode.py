@@ -11,8 +11,10 @@ from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
+from feature_matrix.configuration import Configuration, CuratedRow, read_configuration
+from feature_matrix.constraints import constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
-from feature_matrix.inputs import Settings
+from feature_matrix.inputs import DEFAULT_CONFIG, Settings
 from feature_matrix.manifests import Crate, Workspace, read_workspace
 from feature_matrix.planning import CratePlan, plan_crate
 from feature_matrix.shards import as_matrix, into_shards
@@ -27,10 +29,9 @@ def plan(context: Context, settings: Settings) -> Result:
         workspace_of(context.environ) / settings.manifest_path, environ=context.environ
     )
     crates = _chosen(workspace, settings)
-    plans = [
-        plan_crate(FeatureGraph(crate, workspace.crates), strategy=settings.strategy, depth=settings.depth)
-        for crate in crates.values()
-    ]
+    configuration = _configuration(context, settings, workspace)
+    curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
+    plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
     if workspace.source == "Cargo.toml":
         context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
     rows = [row for one in plans for row in one.rows]
@@ -44,6 +45,55 @@ def plan(context: Context, settings: Settings) -> Result:
     }
     facts = {"source": workspace.source, "crates": [asdict(one) for one in plans], "jobs": len(shards)}
     return Result(outputs, facts=facts)
+
+
+def _configuration(context: Context, settings: Settings, workspace: Workspace) -> Configuration:
+    path = workspace_of(context.environ) / (settings.config or DEFAULT_CONFIG)
+    if not path.is_file():
+        if settings.config:
+            raise ActionError(f"input 'config' is '{settings.config}', where there is no file")
+        if settings.strategy == "curated":
+            raise ActionError(
+                f"input 'strategy' is 'curated', and there is no {DEFAULT_CONFIG}",
+                hint="Write one, or name it in 'config'",
+            )
+        return Configuration(path)
+    features = {
+        name: [*crate.names(), *(("default",) if "default" in crate.features else ())]
+        for name, crate in workspace.crates.items()
+    }
+    return read_configuration(path, features)
+
+
+def _is_wanted(row: CuratedRow, context: Context) -> bool:
+    """Rows for development are for people who ask; deprecated ones come with a warning."""
+    name = f"{row.crate}: {row.description or ', '.join(row.features)} (line {row.line})"
+    if row.dev and context.environ.get("GITHUB_EVENT_NAME") != "workflow_dispatch":
+        context.out.say(f"Left out, for it is a development row and nobody started this run by hand: {name}")
+        return False
+    if row.deprecated:
+        context.out.warning(f"a deprecated combination is tested: {name}", title=TITLE)
+    return True
+
+
+def _plan_one(
+    crate: Crate,
+    workspace: Workspace,
+    configuration: Configuration,
+    curated: Sequence[CuratedRow],
+    settings: Settings,
+) -> CratePlan:
+    graph = FeatureGraph(crate, workspace.crates)
+    rules = configuration.rules.get(crate.name, ())
+    if why := contradiction(graph, rules):
+        raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
+    return plan_crate(
+        graph,
+        strategy=settings.strategy,
+        depth=settings.depth,
+        constraints=constraints_of(graph, rules),
+        curated=[row for row in curated if row.crate == crate.name],
+    )
 
 
 def _chosen(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:

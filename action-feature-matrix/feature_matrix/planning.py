@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from actionlib.errors import ActionError
+from feature_matrix.configuration import CuratedRow
 from feature_matrix.constraints import Combination, Constraints, Solver
 from feature_matrix.coverage import feasible_goals
 from feature_matrix.covering import cover, optimal_pairwise
@@ -26,6 +27,7 @@ class Row:
     description: str
     reason: str
     also: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +47,36 @@ class CratePlan:
     all_subsets: int
 
 
-def plan_crate(graph: FeatureGraph, *, strategy: str, depth: int) -> CratePlan:
-    """Plan one crate. Raises ActionError for a powerset that is out of hand."""
-    solver = Solver(graph, Constraints())
+def plan_crate(
+    graph: FeatureGraph,
+    *,
+    strategy: str,
+    depth: int,
+    constraints: Constraints | None = None,
+    curated: Sequence[CuratedRow] = (),
+) -> CratePlan:
+    """Plan one crate, whose constraints allow something, with these curated rows.
+
+    Raises ActionError for a powerset that is out of hand, and for a curated row that the constraints forbid.
+    """
+    solver = Solver(graph, constraints or Constraints())
     goals = feasible_goals(graph, solver, edges=True)
-    standard = list(_standard(graph))
+    chosen = [(_curated(graph, solver, one), f"curated, line {one.line}") for one in curated]
+    standard = [*chosen, *(_standard(graph, solver) if strategy != "curated" else ())]
+    more: Iterable[tuple[Combination, str]] = ()
     optimal = False
     if strategy == "isolate":
         more = [(one, "pairs and implications") for one in _covering(graph, solver, standard, edges=True)]
-    elif strategy == "pairwise" and _is_unconstrained(graph):
+    elif strategy == "pairwise" and constraints in (None, Constraints()) and _is_unconstrained(graph):
         masks = optimal_pairwise(len(graph.names), with_all=True)
-        more, optimal = [(_combination(graph, mask), "pairs") for mask in masks], True
+        more = [(_combination(graph, mask), "pairs") for mask in masks]
+        optimal = not chosen
     elif strategy == "pairwise":
         more = [(one, "pairs") for one in _covering(graph, solver, standard, edges=False)]
     elif strategy == "each":
-        more = [(one, "each feature") for one in _powerset(graph, 1)]
-    else:
-        more = [(one, f"powerset, depth {depth}") for one in _powerset(graph, depth)]
+        more = [(one, "each feature") for one in _powerset(graph, solver, 1)]
+    elif strategy == "powerset":
+        more = [(one, f"powerset, depth {depth}") for one in _powerset(graph, solver, depth)]
     rows, combinations_ = _merge(graph, [*standard, *more])
     left = goals.copy()
     for one in combinations_:
@@ -69,7 +84,7 @@ def plan_crate(graph: FeatureGraph, *, strategy: str, depth: int) -> CratePlan:
     count = len(graph.names)
     return CratePlan(
         crate=graph.crate.name,
-        rows=rows,
+        rows=_with_words(rows, graph, curated),
         features=count,
         pairs=goals.pairs - sum(1 for _ in left.open_pairs()),
         pairs_feasible=goals.pairs,
@@ -98,12 +113,62 @@ def _depth_two_rows(graph: FeatureGraph) -> int:
     return 1 + len(bits) + pairs
 
 
-def _standard(graph: FeatureGraph) -> Iterator[tuple[Combination, str]]:
-    yield _combination(graph, 0), "no features"
+def _standard(graph: FeatureGraph, solver: Solver) -> Iterator[tuple[Combination, str]]:
+    none = solver.find()
+    if none is None:
+        raise AssertionError("no combination is allowed: the caller has not looked for contradictions")
+    yield none, "least that is allowed" if none.generators else "no features"
     if "default" in graph.crate.features:
-        yield _combination(graph, graph.default), "default features"
-    if graph.names:
-        yield _combination(graph, graph.chosen), "all features"
+        default = solver.complete(graph.default)
+        if default and default.generators == graph.default and solver.allows(default):
+            yield default, "default features"
+    whole = solver.complete(graph.chosen)
+    if graph.names and whole and solver.allows(whole):
+        yield whole, "all features"
+    elif graph.names:
+        yield _most(graph, solver, none), "as many as are allowed together"
+
+
+def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> Combination:
+    default = graph.default if row.default and "default" in graph.crate.features else 0
+    wanted = graph.mask(row.features) | default
+    found = solver.complete(wanted)
+    if found is None or found.generators != wanted or not solver.allows(found):
+        raise ActionError(
+            f"the row in line {row.line} of the configuration ({', '.join(row.features) or 'no features'}"
+            f"{' and the default ones' if default else ''}) is forbidden by the constraints of {row.crate}",
+            hint="Change the row or the constraint",
+        )
+    return found
+
+
+def _with_words(rows: Iterable[Row], graph: FeatureGraph, curated: Sequence[CuratedRow]) -> tuple[Row, ...]:
+    """What people wrote about a row, and all that the job of a row needs."""
+    by_reason = {f"curated, line {one.line}": one for one in curated}
+    told = []
+    for row in rows:
+        written = by_reason.get(row.reason)
+        enabled = graph.closure(graph.mask(row.features))
+        needs = [
+            need
+            for one in curated
+            if one is written or (len(one.features) == 1 and enabled & graph.mask(one.features))
+            for need in one.needs
+        ]
+        description = (
+            f"{row.crate}: {written.description}" if written and written.description else row.description
+        )
+        told.append(replace(row, description=description, needs=tuple(dict.fromkeys(needs))))
+    return tuple(told)
+
+
+def _most(graph: FeatureGraph, solver: Solver, start: Combination) -> Combination:
+    """Features added one by one, in the manifest's order, where they are allowed."""
+    best = start
+    for index in range(len(graph.names)):
+        more = solver.find(on=best.generators | 1 << index)
+        best = more or best
+    return best
 
 
 def _combination(graph: FeatureGraph, generators: int) -> Combination:
@@ -124,7 +189,7 @@ def _is_unconstrained(graph: FeatureGraph) -> bool:
     )
 
 
-def _powerset(graph: FeatureGraph, depth: int) -> Iterator[Combination]:
+def _powerset(graph: FeatureGraph, solver: Solver, depth: int) -> Iterator[Combination]:
     count = len(graph.names)
     number = sum(math.comb(count, size) for size in range(1, depth + 1))
     if number > MOST_COMBINATIONS:
@@ -134,7 +199,9 @@ def _powerset(graph: FeatureGraph, depth: int) -> Iterator[Combination]:
         )
     for size in range(1, depth + 1):
         for chosen in combinations(range(count), size):
-            yield _combination(graph, sum(1 << index for index in chosen))
+            one = solver.complete(sum(1 << index for index in chosen))
+            if one and solver.allows(one):
+                yield one
 
 
 def _merge(
@@ -165,12 +232,11 @@ def _row(graph: FeatureGraph, one: Combination, reason: str, also: list[str]) ->
 
 def _flags(graph: FeatureGraph, generators: int) -> str:
     package = f"--package {graph.crate.name}"
-    if generators == graph.default:
-        return package
     if graph.names and generators == graph.chosen:
         return f"{package} --all-features"
-    features = graph.features_of(generators)
-    return f"{package} --no-default-features" + (f" --features {','.join(features)}" if features else "")
+    features = ",".join(name for name in graph.features_of(generators) if name != "default")
+    base = package if generators & graph.default else f"{package} --no-default-features"
+    return f"{base} --features {features}" if features else base
 
 
 def _named(graph: FeatureGraph, one: Combination) -> str:

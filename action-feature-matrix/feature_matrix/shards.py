@@ -39,7 +39,7 @@ def as_matrix(shards: Sequence[Shard]) -> dict[str, list[dict[str, object]]]:
                     {
                         key: value
                         for key, value in asdict(row).items()
-                        if key in ("crate", "flags", "description")
+                        if key in ("crate", "flags", "description", "needs")
                     }
                     | {"features": ",".join(row.features)}
                     for row in shard.rows

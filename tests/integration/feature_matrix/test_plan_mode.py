@@ -181,3 +181,52 @@ def test_what_cargo_refuses_is_told_in_cargos_words(matrix, workspace):
     message = matrix(mode="plan", manifest_path="odd/Cargo.toml", environ=TOOLCHAIN).error()
     assert "cargo metadata refuses" in message
     assert "feature `a` includes `b`" in message
+
+
+CONFIGURATION = """
+crates:
+  coldvox-app:
+    exclusive: [[no-stt, whisper]]
+rows:
+  - {crate: coldvox-app, features: vosk, description: Vosk only, deps: libvosk, default: false}
+  - {crate: coldvox-app, features: level3, deprecated: true}
+  - {crate: coldvox-app, features: examples, dev: true, description: For developers}
+"""
+
+
+@needs_cargo
+@pytest.mark.parametrize(("event", "developers"), [("push", 0), ("workflow_dispatch", 1)])
+def test_constraints_and_curated_rows_come_from_the_configuration(matrix, voice_app, event, developers):
+    (voice_app / ".github").mkdir(exist_ok=True)
+    (voice_app / ".github/feature-matrix.yml").write_text(CONFIGURATION)
+    step = matrix(mode="plan", packages="coldvox-app", environ={**TOOLCHAIN, "GITHUB_EVENT_NAME": event})
+    assert step.exit_code == 0, step.log
+    rows = rows_of(step)
+    assert not [row for row in rows if {"no-stt", "whisper"} <= set(row["features"].split(","))]
+    assert rows[0]["description"] == "coldvox-app: Vosk only"
+    assert rows[0]["needs"] == ["libvosk"]
+    assert any(
+        "a deprecated combination is tested: coldvox-app: level3 (line 7)" in one for one in step.warnings
+    )
+    assert sum("For developers" in row["description"] for row in rows) == developers
+
+
+@needs_cargo
+def test_a_contradiction_in_the_configuration_is_an_error_that_names_both_lines(matrix, voice_app):
+    (voice_app / "odd.yml").write_text(
+        "crates:\n  coldvox-app:\n    exclusive: [[vosk, whisper]]\n    requires: {vosk: whisper}\n"
+    )
+    message = matrix(mode="plan", config="odd.yml", environ=TOOLCHAIN).error()
+    assert "exclusive [vosk, whisper] (line 3) and requires vosk: [whisper] (line 4) contradict" in message
+
+
+@needs_cargo
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"config": "absent.yml"}, "input 'config' is 'absent.yml', where there is no file"),
+        ({"strategy": "curated"}, "there is no .github/feature-matrix.yml"),
+    ],
+)
+def test_a_configuration_that_is_not_there_is_told(matrix, voice_app, inputs, said):
+    assert said in matrix(mode="plan", environ=TOOLCHAIN, **inputs).error()

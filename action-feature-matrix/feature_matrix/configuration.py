@@ -1,0 +1,177 @@
+"""`.github/feature-matrix.yml`: constraints of each crate and rows that people chose. Errors name file and line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+
+from actionlib.errors import ActionError
+
+LISTS_OF_SETS = ("exclusive", "at-least-one-of", "skip-set", "group")
+RULES = (*LISTS_OF_SETS, "requires", "skip")
+MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One constraint as it is written. `features` of `requires` begin with the one that requires the others."""
+
+    kind: str
+    features: tuple[str, ...]
+    line: int
+
+    def __str__(self) -> str:
+        if self.kind == "requires":
+            return f"requires {self.features[0]}: [{', '.join(self.features[1:])}] (line {self.line})"
+        return f"{self.kind} [{', '.join(self.features)}] (line {self.line})"
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedRow:
+    """A row that people chose. `default`: on top of the default features, as `cargo --features` is."""
+
+    crate: str
+    features: tuple[str, ...]
+    description: str
+    needs: tuple[str, ...]
+    default: bool
+    deprecated: bool
+    dev: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the file says; empty where there is none."""
+
+    path: Path
+    rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    rows: tuple[CuratedRow, ...] = ()
+
+
+def read_configuration(path: Path, features: Mapping[str, Collection[str]]) -> Configuration:
+    """Read the file. `features` are all that each crate has. Raises ActionError with the line of what is wrong."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ActionError(f"{path} has more than {MOST_BYTES} bytes")
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ActionError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ActionError(f"{path} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise ActionError(f"{path} cannot be read: {error.strerror}") from error
+    return _Reader(path, features).read(node)
+
+
+class _Reader:
+    def __init__(self, path: Path, features: Mapping[str, Collection[str]]) -> None:
+        self._path, self._features = path, features
+
+    def read(self, node: yaml.Node | None) -> Configuration:
+        if node is None:
+            return Configuration(self._path)
+        rules, rows = {}, []
+        for key, value in self._mapping(node, ("crates", "rows")).items():
+            if key == "crates":
+                for crate, body in self._mapping(value, tuple(self._features)).items():
+                    rules[crate] = tuple(self._rules(crate, body))
+            else:
+                rows += [self._row(one) for one in self._sequence(value)]
+        return Configuration(self._path, rules, tuple(rows))
+
+    def _rules(self, crate: str, node: yaml.Node) -> Iterator[Rule]:
+        for kind, value in self._mapping(node, RULES).items():
+            if kind == "requires":
+                for feature, others in self._mapping(value, tuple(self._features[crate])).items():
+                    yield Rule(kind, (feature, *self._names(crate, others)), _line(others))
+            elif kind == "skip":
+                yield from (Rule(kind, (name,), _line(value)) for name in self._names(crate, value))
+            else:
+                for one in self._sequence(value):
+                    yield Rule(kind, self._names(crate, one), _line(one))
+
+    def _row(self, node: yaml.Node) -> CuratedRow:
+        allowed = ("crate", "features", "description", "deps", "default", "deprecated", "dev")
+        given = self._mapping(node, allowed)
+        if "crate" not in given and len(self._features) == 1:
+            crate = next(iter(self._features))
+        elif "crate" in given:
+            crate = self._choice(given["crate"], tuple(self._features))
+        else:
+            self._fail(node, "this row needs 'crate'", tuple(self._features))
+        features = self._names(crate, given["features"]) if "features" in given else ()
+        flags = {
+            name: self._boolean(given[name]) for name in ("default", "deprecated", "dev") if name in given
+        }
+        return CuratedRow(
+            crate=crate,
+            features=features,
+            description=self._text(given["description"]) if "description" in given else "",
+            needs=self._words(given["deps"]) if "deps" in given else (),
+            default=flags.get("default", True),
+            deprecated=flags.get("deprecated", False),
+            dev=flags.get("dev", False),
+            line=_line(node),
+        )
+
+    def _names(self, crate: str, node: yaml.Node) -> tuple[str, ...]:
+        names = self._words(node)
+        for name in names:
+            if name not in self._features[crate]:
+                self._fail(node, f"'{name}' is no feature of {crate}", tuple(self._features[crate]), name)
+        return tuple(dict.fromkeys(names))
+
+    def _words(self, node: yaml.Node) -> tuple[str, ...]:
+        """A list, or one text separated by commas and blanks (as cargo's --features is)."""
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self._text(one) for one in node.value)
+        return tuple(self._text(node).replace(",", " ").split())
+
+    def _mapping(self, node: yaml.Node, allowed: tuple[str, ...]) -> dict[str, yaml.Node]:
+        if not isinstance(node, yaml.MappingNode):
+            self._fail(node, "a mapping belongs here", allowed)
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            name = self._choice(key, allowed)
+            if name in found:
+                self._fail(key, f"'{name}' stands here twice", ())
+            found[name] = value
+        return found
+
+    def _sequence(self, node: yaml.Node) -> list[yaml.Node]:
+        if not isinstance(node, yaml.SequenceNode):
+            self._fail(node, "a list belongs here", ())
+        return list(node.value)
+
+    def _choice(self, node: yaml.Node, allowed: tuple[str, ...]) -> str:
+        name = self._text(node)
+        if name not in allowed:
+            self._fail(node, f"'{name}' is not known here", allowed, name)
+        return name
+
+    def _boolean(self, node: yaml.Node) -> bool:
+        text = self._text(node)
+        if text not in ("true", "false"):
+            self._fail(node, f"'{text}' belongs to neither", ("true", "false"))
+        return text == "true"
+
+    def _text(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            self._fail(node, "a text belongs here", ())
+        return str(node.value)
+
+    def _fail(self, node: yaml.Node, what: str, allowed: tuple[str, ...], given: str = "") -> NoReturn:
+        close = difflib.get_close_matches(given, allowed, n=1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Allowed: {', '.join(allowed)}" if allowed else ""
+        raise ActionError(f"{self._path}:{_line(node)}: {what}", hint=hint)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

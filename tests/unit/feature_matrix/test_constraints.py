@@ -1,0 +1,149 @@
+"""Constraints hold in every row of every strategy, and what cannot be satisfied is told."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actionlib.errors import ActionError
+from fakes.feature_crates import crate, enabled, pairs_shown
+from feature_matrix.configuration import CuratedRow, Rule
+from feature_matrix.constraints import constraints_of, contradiction
+from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.planning import CratePlan, plan_crate
+
+NAMES = tuple("abcdef")
+STRATEGIES = ("isolate", "pairwise", "each", "powerset")
+
+
+def rule(kind: str, *features: str, line: int = 1) -> Rule:
+    return Rule(kind, features, line)
+
+
+def graph_of(features) -> FeatureGraph:
+    return FeatureGraph(crate(features), {})
+
+
+def plan(features, rules, *, strategy="isolate", curated=()) -> CratePlan:
+    graph = graph_of(features)
+    assert contradiction(graph, rules) == ""
+    return plan_crate(
+        graph, strategy=strategy, depth=2, constraints=constraints_of(graph, rules), curated=curated
+    )
+
+
+def breaks(rules, features, row) -> list[str]:
+    """The rules that a row breaks, by their definition."""
+    on = enabled(features, (), row)
+    found = []
+    for one in rules:
+        inside = set(one.features) & on
+        broken = {
+            "exclusive": len(inside) > 1,
+            "at-least-one-of": not inside,
+            "group": 0 < len(inside) < len(set(one.features)),
+            "requires": one.features[0] in on and not set(one.features[1:]) <= on,
+            "skip": one.features[0] in row,
+            "skip-set": on == set(one.features),
+        }
+        found += [str(one)] if broken[one.kind] else []
+    return found
+
+
+def allowed_closures(features, rules) -> list[frozenset[str]]:
+    """By trying all subsets."""
+    subsets = [some for size in range(len(NAMES) + 1) for some in combinations(NAMES, size)]
+    return [enabled(features, (), some) for some in subsets if not breaks(rules, features, some)]
+
+
+acyclic = st.fixed_dictionaries(
+    {
+        name: st.lists(st.sampled_from(NAMES[:index]), max_size=1).map(tuple) if index else st.just(())
+        for index, name in enumerate(NAMES)
+    }
+)
+some_rules = st.lists(
+    st.tuples(
+        st.sampled_from(("exclusive", "at-least-one-of", "requires", "group", "skip-set")),
+        st.lists(st.sampled_from(NAMES), min_size=2, max_size=3, unique=True),
+    ).map(lambda one: rule(one[0], *one[1])),
+    max_size=3,
+)
+
+
+@given(acyclic, some_rules, st.sampled_from(STRATEGIES))
+@settings(max_examples=120, deadline=None)
+def test_every_row_is_allowed_and_every_feasible_pair_shown(features, rules, strategy):
+    graph = graph_of(features)
+    if contradiction(graph, rules):
+        assert "circle" in contradiction(graph, rules) or set().union(
+            *allowed_closures(features, rules)
+        ) != set(NAMES)
+        return
+    planned = plan(features, rules, strategy=strategy)
+    rows = [row.features for row in planned.rows]
+    assert [breaks(rules, features, row) for row in rows] == [[] for _ in rows]
+    if strategy in ("isolate", "pairwise"):
+        shown = pairs_shown([enabled(features, (), row) for row in rows], NAMES)
+        assert shown == pairs_shown(allowed_closures(features, rules), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            [rule("requires", "a", "b", line=3), rule("exclusive", "a", "b", line=4)],
+            "feature 'a' of sample can never be enabled: "
+            "requires a: [b] (line 3) and exclusive [a, b] (line 4) contradict",
+        ),
+        (
+            [rule("at-least-one-of", "a", line=2), rule("skip", "a", line=5)],
+            "no combination of sample's features is allowed: "
+            "at-least-one-of [a] (line 2) and skip [a] (line 5) contradict",
+        ),
+        (
+            [rule("exclusive", "c", "d", line=7)],
+            "feature 'd' of sample can never be enabled: exclusive [c, d] (line 7) contradicts Cargo.toml",
+        ),
+        (
+            [rule("requires", "a", "b", line=1), rule("requires", "b", "a", line=2)],
+            "requires a: [b] (line 1) goes in a circle; write 'group' for features that are chosen together",
+        ),
+    ],
+)
+def test_a_contradiction_names_what_contradicts(rules, said):
+    assert contradiction(graph_of({"a": (), "b": (), "c": (), "d": ("c",)}), rules) == said
+
+
+def curated(*features: str, **more) -> CuratedRow:
+    given = {"description": "", "needs": (), "default": False, "deprecated": False, "dev": False, "line": 9}
+    return CuratedRow(crate="sample", features=features, **{**given, **more})
+
+
+def test_a_curated_row_stands_on_the_default_features_if_it_says_so():
+    features = {"default": ("a",), "a": (), "b": ()}
+    rows = [curated("b", default=True), curated("b", default=False)]
+    planned = plan(features, [], strategy="curated", curated=rows)
+    assert [row.flags for row in planned.rows] == [
+        "--package sample --features b",
+        "--package sample --no-default-features --features b",
+    ]
+
+
+def test_what_a_feature_needs_goes_with_every_row_that_enables_it():
+    planned = plan(
+        {"a": ("b",), "b": (), "c": ()},
+        [],
+        curated=[curated("b", needs=("gui",), description="With a window")],
+    )
+    for row in planned.rows:
+        assert row.needs == (("gui",) if "b" in enabled({"a": ("b",)}, (), row.features) else ())
+    assert planned.rows[0].description == "sample: With a window"
+
+
+def test_a_curated_row_that_the_constraints_forbid_is_an_error():
+    with pytest.raises(ActionError, match=r"row in line 9 .*forbidden by the constraints of sample"):
+        plan({"a": (), "b": ()}, [rule("exclusive", "a", "b")], curated=[curated("a", "b")])

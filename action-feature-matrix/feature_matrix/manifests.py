@@ -18,10 +18,7 @@ from typing import Any
 from actionlib.errors import ActionError
 
 METADATA_SECONDS = 120
-DEPENDENCY_TABLES = (
-    "dependencies",
-    "build-dependencies",
-)  # dev-dependencies cannot be optional, nor have features
+DEPENDENCY_TABLES = {"dependencies": None, "build-dependencies": "build", "dev-dependencies": "dev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,7 @@ class Crate:
     implicit: frozenset[str]
     dependencies: tuple[Dependency, ...]
     rust_version: str
+    development: tuple[str, ...] = ()  # members among the dev-dependencies
 
     def names(self) -> list[str]:
         """All features but `default`, in the manifest's order, the implicit ones last."""
@@ -136,9 +134,9 @@ def _package(
     tables = [document, *(document.get("target") or {}).values()]
     dependencies = []
     for table in tables:
-        for kind in DEPENDENCY_TABLES:
-            for key, value in (table.get(kind) or {}).items():
-                dependencies.append(_dependency(path, key, _as_table(value), shared))
+        for name, kind in DEPENDENCY_TABLES.items():
+            for key, value in (table.get(name) or {}).items():
+                dependencies.append({**_dependency(path, key, _as_table(value), shared), "kind": kind})
     package = document.get("package") or {}
     rust_version = package.get("rust-version")
     return {
@@ -159,7 +157,6 @@ def _dependency(
     return {
         "name": whole.get("package", key),
         "rename": key if "package" in whole else None,
-        "kind": None,
         "optional": bool(whole.get("optional", False)),
         "features": [*inherited.get("features", ()), *value.get("features", ())],
         "uses_default_features": bool(whole.get("default-features", True)),
@@ -179,7 +176,7 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
         Dependency(
             key=str(one.get("rename") or one["name"]),
             optional=bool(one["optional"]),
-            member=names.get(Path(str(one["path"])).resolve(), "") if one.get("path") else "",
+            member=_member(one, names),
             features=tuple(one["features"]),
             default_features=bool(one["uses_default_features"]),
         )
@@ -197,4 +194,15 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
         implicit=frozenset(implicit),
         dependencies=dependencies,
         rust_version=str(package.get("rust_version") or ""),
+        development=tuple(
+            member
+            for one in package["dependencies"]
+            if one.get("kind") == "dev" and (member := _member(one, names))
+        ),
     )
+
+
+def _member(dependency: Mapping[str, Any], names: Mapping[Path, str]) -> str:
+    """The member that a dependency is; empty for one from elsewhere."""
+    path = dependency.get("path")
+    return names.get(Path(str(path)).resolve(), "") if path else ""

@@ -11,6 +11,7 @@ from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
+from feature_matrix.affected import Affected, affected_crates, changed_since
 from feature_matrix.configuration import Configuration, CuratedRow, read_configuration
 from feature_matrix.constraints import constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
@@ -30,6 +31,9 @@ def plan(context: Context, settings: Settings) -> Result:
     )
     crates = _chosen(workspace, settings)
     configuration = _configuration(context, settings, workspace)
+    if affected := _affected(context, settings, workspace, configuration):
+        crates = {name: crate for name, crate in crates.items() if name in affected.crates}
+        context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
     curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
     plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
     if workspace.source == "Cargo.toml":
@@ -63,6 +67,19 @@ def _configuration(context: Context, settings: Settings, workspace: Workspace) -
         for name, crate in workspace.crates.items()
     }
     return read_configuration(path, features)
+
+
+def _affected(
+    context: Context, settings: Settings, workspace: Workspace, configuration: Configuration
+) -> Affected | None:
+    folder = workspace_of(context.environ)
+    if settings.base_ref:
+        changed = changed_since(settings.base_ref, folder, environ=context.environ)
+    elif settings.changed_files:
+        changed = settings.changed_files
+    else:
+        return None
+    return affected_crates(workspace, changed, folder=folder, config=configuration.path)
 
 
 def _is_wanted(row: CuratedRow, context: Context) -> bool:

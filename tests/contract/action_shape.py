@@ -82,6 +82,8 @@ def _one_declaration(kind: str, name: str, spec: Mapping[str, Any]) -> Iterator[
         yield "is not in kebab-case"
     if not str(spec.get("description") or "").strip():
         yield "has no description"
+    if "${{" in str(spec.get("description")):
+        yield "has an expression in its description, which runners evaluate"
     if kind == "inputs":
         if bool(spec.get("required")) == ("default" in spec):
             yield "needs either a default or required: true"

@@ -163,6 +163,7 @@ def test_another_run_line_is_a_violation(example, old, new):
         ("required: true", 'required: true\n    default: "x"', "needs either a default"),
         ('default: ""', "default: true", "not a quoted string"),
         ("description: The result.", "description:", "no description"),
+        ("description: The result.", "description: For `${{ x }}`.", "has an expression in its description"),
         ("main.outputs.result", "main.outputs.other", "has the value"),
         ("name: Example", "name:", "'name' is empty"),
     ],

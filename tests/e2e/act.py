@@ -66,6 +66,12 @@ class Act:
         return path.read_text().splitlines() if path.exists() else []
 
 
+def rust_options() -> list[str]:
+    """Options that let rustup find its toolchains: act's HOME is a folder of the test."""
+    rustup = os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")
+    return [f"--env=RUSTUP_HOME={rustup}"] if Path(rustup).is_dir() else []
+
+
 def make_repository(path: Path, files: dict[str, str], *, with_actions: bool = False) -> Path:
     """A git repository with these files; `with_actions` puts the bundle into it, as in our own repository."""
     path.mkdir(parents=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from e2e.act import ROOT, Act, make_repository
+from e2e.act import ROOT, Act, make_repository, rust_options
 from perf_monitor.samples import read_samples
 
 LOCAL = "./action-perf-monitor"
@@ -89,10 +88,7 @@ def test_a_cargo_build_is_reported_by_step(act: Act, tmp_path, action):
     if action == PINNED:
         bundle = make_repository(tmp_path / "bundle", {}, with_actions=True)
         pinned = [f"--local-repository=OWNER/coldvox-actions@v1={bundle}"]
-    rustup = os.environ.get("RUSTUP_HOME") or str(
-        Path.home() / ".rustup"
-    )  # act's HOME is a folder of the test
-    run = act.run(path, *pinned, *([f"--env=RUSTUP_HOME={rustup}"] if Path(rustup).is_dir() else []))
+    run = act.run(path, *pinned, *rust_options())
     assert run.exit_code == 0, run.log
     samples, report, exported = act.note("outputs")[0].split()
     assert int(samples) >= 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from actionlib.errors import ActionError
 from actionlib.inputs import Inputs
 
-MODES = ("plan",)
+MODES = ("plan", "lint")
 STRATEGIES = ("isolate", "pairwise", "each", "powerset", "curated")
 DEFAULT_CONFIG = ".github/feature-matrix.yml"
 MOST_JOBS = 256  # GitHub refuses a matrix with more
@@ -27,6 +27,7 @@ class Settings:
     strategy: str
     depth: int
     max_jobs: int
+    fail_on: str
 
 
 def parse(inputs: Inputs) -> Settings:
@@ -42,6 +43,7 @@ def parse(inputs: Inputs) -> Settings:
         strategy=inputs.choice("strategy", STRATEGIES),
         depth=inputs.integer("depth", minimum=1, maximum=6),
         max_jobs=inputs.integer("max-jobs", minimum=1, maximum=MOST_JOBS),
+        fail_on=inputs.choice("fail-on", ("never", "warning")),
     )
     if settings.changed_files and settings.base_ref:
         raise ActionError(

@@ -7,7 +7,7 @@ from importlib import import_module
 from actionlib.entrypoint import Context, Result
 from feature_matrix.inputs import parse
 
-_MODES = {"plan": ("plan_mode", "plan")}
+_MODES = {"plan": ("plan_mode", "plan"), "lint": ("lint_mode", "run_lint")}
 
 
 def run(context: Context) -> Result:

@@ -1,0 +1,166 @@
+"""Mistakes in manifests that cargo says nothing about, and that cost a team a combination or a morning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from feature_matrix.manifests import Crate, Workspace, read_toml
+
+WARNING, NOTICE = "warning", "notice"
+# "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
+LOCK_FILE_NEEDS = {3: (1, 53), 4: (1, 78)}
+SOURCES = ("*.rs",)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake. `level` is `warning`, or `notice` for what may be meant. `line` 0 is the whole file."""
+
+    level: str
+    rule: str
+    file: Path
+    line: int
+    text: str
+
+
+def lint(workspace: Workspace) -> tuple[Finding, ...]:
+    """All findings, by file and line. Raises ActionError for a file that cannot be read."""
+    found = [*_lint_root(workspace)]
+    for crate in workspace.crates.values():
+        found += _lint_crate(crate, workspace)
+    return tuple(sorted(found, key=lambda one: (str(one.file), one.line, one.rule)))
+
+
+def _lint_root(workspace: Workspace) -> Iterator[Finding]:
+    manifest = workspace.root / "Cargo.toml"
+    document = read_toml(manifest) if manifest.is_file() else {}
+    misplaced = (document.get("workspace") or {}).get("rust-version")
+    if misplaced is not None:
+        yield Finding(
+            WARNING,
+            "rust-version-misplaced",
+            manifest,
+            _line(manifest, "workspace", "rust-version"),
+            f"rust-version = {misplaced!r} below [workspace] has no effect: write it below [workspace.package], "
+            "and `rust-version.workspace = true` in each crate",
+        )
+    lock = workspace.root / "Cargo.lock"
+    if not lock.is_file():
+        return
+    version = read_toml(lock).get("version", 1)
+    needs = LOCK_FILE_NEEDS.get(version)
+    declared = [crate.rust_version for crate in workspace.crates.values() if crate.rust_version]
+    versions = [_release(one) for one in [*declared, str(misplaced or "")] if one]
+    lowest = min((one for one in versions if one), default=None)
+    if needs and lowest and lowest < needs:
+        yield Finding(
+            WARNING,
+            "lock-file-too-new",
+            lock,
+            _line(lock, "", "version"),
+            f"version {version} of Cargo.lock needs Rust {_text(needs)}, and {_text(lowest)} is declared: with "
+            "--locked that toolchain cannot build it. Raise rust-version, or write the lock file with that toolchain",
+        )
+
+
+def _lint_crate(crate: Crate, workspace: Workspace) -> Iterator[Finding]:
+    source = _source_text(crate, workspace)
+    named = _named_elsewhere(crate, workspace)
+    for feature, values in crate.features.items():
+        if feature == "default":
+            continue
+        line = _line(crate.manifest, "features", feature)
+        used = feature in named or f'"{feature}"' in source or _variable(feature) in source
+        if not values and not used:
+            text = f"feature '{feature}' of {crate.name} is referenced nowhere, in no code, feature or target"
+            yield Finding(WARNING, "feature-unused", crate.manifest, line, text)
+        if len(values) == 1 and values[0] in crate.features and f'"{feature}"' not in source:
+            text = f"feature '{feature}' of {crate.name} is another name for '{values[0]}'"
+            yield Finding(NOTICE, "feature-alias", crate.manifest, line, text)
+    for feature in sorted(crate.implicit):
+        text = (
+            f"the optional dependency {feature} of {crate.name} is also a feature; `dep:{feature}` hides it"
+        )
+        yield Finding(NOTICE, "feature-implicit", crate.manifest, _line(crate.manifest, "", feature), text)
+    yield from _look_alikes(crate)
+    for value in crate.features.get("default", ()):
+        if "/" in value or value.startswith("dep:"):
+            text = f"default of {crate.name} holds '{value}' itself: it can be dropped with all other defaults only"
+            yield Finding(
+                NOTICE,
+                "default-not-droppable",
+                crate.manifest,
+                _line(crate.manifest, "features", "default"),
+                text,
+            )
+
+
+def _look_alikes(crate: Crate) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for feature in crate.names():
+        other = seen.setdefault(feature.replace("_", "-"), feature)
+        if other != feature:
+            text = f"features '{other}' and '{feature}' of {crate.name} differ in - and _ only"
+            yield Finding(
+                WARNING,
+                "feature-look-alike",
+                crate.manifest,
+                _line(crate.manifest, "features", feature),
+                text,
+            )
+
+
+def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
+    """Features that this crate's other features or targets name, or other members ask for."""
+    named = {value for values in crate.features.values() for value in values}
+    document = read_toml(crate.manifest)
+    for kind in ("bin", "example", "test", "bench"):
+        for target in document.get(kind) or ():
+            named |= set(target.get("required-features") or ())
+    for other in workspace.crates.values():
+        keys = {one.key for one in other.dependencies if one.member == crate.name}
+        named |= {name for one in other.dependencies if one.member == crate.name for name in one.features}
+        for value in (value for values in other.features.values() for value in values if "/" in value):
+            key, _, feature = value.partition("/")
+            named |= {feature} if key.removesuffix("?") in keys else set()
+    return named
+
+
+def _source_text(crate: Crate, workspace: Workspace) -> str:
+    """All Rust of the crate, without other members that lie below it and what was built."""
+    folder = crate.manifest.parent
+    others = {one.manifest.parent for one in workspace.crates.values()} - {folder}
+    parts = []
+    for pattern in SOURCES:
+        for path in sorted(folder.rglob(pattern)):
+            if "target" not in path.relative_to(folder).parts and not others & set(path.parents):
+                parts.append(path.read_text(encoding="utf-8", errors="replace"))
+    return "\n".join(parts)
+
+
+def _variable(feature: str) -> str:
+    return "CARGO_FEATURE_" + feature.upper().replace("-", "_")
+
+
+def _line(path: Path, table: str, key: str) -> int:
+    """The line of a key; 0 where it is written in a form that is not looked for."""
+    current = ""
+    pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if header := re.match(r"\s*\[+([^\]]+)\]", line):
+            current = header[1].strip()
+        elif (not table or current == table) and pattern.match(line):
+            return number
+    return 0
+
+
+def _release(text: str) -> tuple[int, int] | None:
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _text(release: tuple[int, int]) -> str:
+    return f"{release[0]}.{release[1]}"

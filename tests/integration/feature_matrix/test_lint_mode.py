@@ -1,0 +1,97 @@
+"""`lint` as a step: every rule on a manifest that breaks it, and silence about one that breaks none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def crate(workspace) -> Path:
+    (workspace / "src").mkdir(parents=True)
+    (workspace / "src/lib.rs").write_text('#[cfg(feature = "used")]\npub fn used() {}\n')
+    return workspace
+
+
+def lint(matrix, crate: Path, manifest: str, *, lock: int = 0, **inputs):
+    """Without cargo on PATH: what is wrong must be found before anything is installed."""
+    (crate / "Cargo.toml").write_text(manifest)
+    if lock:
+        (crate / "Cargo.lock").write_text(f"version = {lock}\n")
+    return matrix(mode="lint", environ={"PATH": "/usr/bin:/bin"}, **inputs)
+
+
+PACKAGE = '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+@pytest.mark.parametrize(
+    ("manifest", "lock", "rule", "said"),
+    [
+        (
+            PACKAGE + '[workspace]\nrust-version = "1.75"\n',
+            0,
+            "rust-version-misplaced",
+            "Cargo.toml:6: rust-version = '1.75'",
+        ),
+        (
+            PACKAGE + 'rust-version = "1.75"\n',
+            4,
+            "lock-file-too-new",
+            "Cargo.lock:1: version 4 of Cargo.lock needs Rust 1.78",
+        ),
+        (
+            PACKAGE + "[features]\nunused = []\n",
+            0,
+            "feature-unused",
+            "Cargo.toml:6: feature 'unused' of sample",
+        ),
+        (PACKAGE + '[features]\nused = []\nold = ["used"]\n', 0, "feature-alias", "another name for 'used'"),
+        (
+            PACKAGE + '[dependencies]\nx = { version = "1", optional = true }\n',
+            0,
+            "feature-implicit",
+            "`dep:x` hides it",
+        ),
+        (
+            PACKAGE + '[features]\na-b = ["used"]\na_b = ["used", "a-b"]\nused = []\n',
+            0,
+            "feature-look-alike",
+            "Cargo.toml:7: features 'a-b' and 'a_b' of sample differ in - and _ only",
+        ),
+        (
+            PACKAGE
+            + '[features]\ndefault = ["dep:x"]\n[dependencies]\nx = { version = "1", optional = true }\n',
+            0,
+            "default-not-droppable",
+            "default of sample holds 'dep:x' itself",
+        ),
+    ],
+)
+def test_each_mistake_is_found_and_named_with_its_place(matrix, crate, manifest, lock, rule, said):
+    step = lint(matrix, crate, manifest, lock=lock)
+    assert step.exit_code == 0, step.log
+    assert rule in {one["rule"] for one in step.facts["findings"]}
+    assert said in step.log
+    assert rule in step.summary
+
+
+def test_a_sound_manifest_has_no_finding(matrix, crate):
+    step = lint(matrix, crate, PACKAGE + 'rust-version = "1.78"\n[features]\nused = []\n', lock=4)
+    assert (step.exit_code, step.outputs["findings"]) == (0, "0"), step.log
+
+
+@pytest.mark.parametrize(("fail_on", "exit_code"), [("never", 0), ("warning", 1)])
+def test_a_warning_fails_the_step_only_if_asked(matrix, crate, fail_on, exit_code):
+    step = lint(matrix, crate, PACKAGE + "[features]\nunused = []\n", fail_on=fail_on)
+    assert step.exit_code == exit_code
+    assert step.outputs["findings"] == "1"
+
+
+def test_a_feature_that_only_a_build_script_or_a_target_uses_is_used(matrix, crate):
+    (crate / "build.rs").write_text('fn main() { std::env::var("CARGO_FEATURE_IN_BUILD"); }\n')
+    manifest = (
+        PACKAGE
+        + '[features]\nin-build = []\nshow = []\n[[example]]\nname = "e"\nrequired-features = ["show"]\n'
+    )
+    assert lint(matrix, crate, manifest).outputs["findings"] == "0"

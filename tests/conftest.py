@@ -56,56 +56,30 @@ def state_home(tmp_path) -> Path:
     return tmp_path / "state"
 
 
-@contextmanager
-def starting(
-    folder: Path, *, tmp_path: Path, runner: FakeRunner, home: Path, state_home: Path
-) -> Iterator[ActionStarter]:
-    """Steps of the action in `folder` on this runner; what they started is gone at the end of the block."""
-    environ = {
-        name: value for name, value in runner.job_environ().items() if not name.lower().endswith("_proxy")
-    }
-    environ |= {"HOME": str(home), "COLDVOX_ACTIONS_HOME": str(state_home), "GIT_CONFIG_NOSYSTEM": "1"}
-    (tmp_path / "worker").mkdir(exist_ok=True)
-    (tmp_path / "worker/spawnclient").write_text(WORKER)
-    starter = ActionStarter(folder, tmp_path / "worker", environ)
-    yield starter
-    for step in starter.started:
-        if step.process.poll() is None:
-            step.kill()
+def steps_of(folder: Path) -> Callable[..., Iterator[ActionStarter]]:
+    """A fixture that starts steps of the action in `folder`; what they started is gone after the test."""
+
+    @pytest.fixture
+    def starter(tmp_path: Path, runner: FakeRunner, home: Path, state_home: Path) -> Iterator[ActionStarter]:
+        environ = {
+            name: value for name, value in runner.job_environ().items() if not name.lower().endswith("_proxy")
+        }
+        environ |= {"HOME": str(home), "COLDVOX_ACTIONS_HOME": str(state_home), "GIT_CONFIG_NOSYSTEM": "1"}
+        (tmp_path / "worker").mkdir(exist_ok=True)
+        (tmp_path / "worker/spawnclient").write_text(WORKER)
+        started = ActionStarter(folder, tmp_path / "worker", environ)
+        yield started
+        for step in started.started:
+            if step.process.poll() is None:
+                step.kill()
+
+    return starter
 
 
-@pytest.fixture
-def action(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
-    """action-cache-lock."""
-    with starting(CACHE_LOCK, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home) as starter:
-        yield starter
-
-
-@pytest.fixture
-def headless(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
-    """action-headless-env."""
-    with starting(
-        HEADLESS_ENV, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
-    ) as starter:
-        yield starter
-
-
-@pytest.fixture
-def matrix(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
-    """action-feature-matrix."""
-    with starting(
-        FEATURE_MATRIX, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
-    ) as starter:
-        yield starter
-
-
-@pytest.fixture
-def monitor(tmp_path, runner, home, state_home) -> Iterator[ActionStarter]:
-    """action-perf-monitor."""
-    with starting(
-        PERF_MONITOR, tmp_path=tmp_path, runner=runner, home=home, state_home=state_home
-    ) as starter:
-        yield starter
+action = steps_of(CACHE_LOCK)
+matrix = steps_of(FEATURE_MATRIX)
+headless = steps_of(HEADLESS_ENV)
+monitor = steps_of(PERF_MONITOR)
 
 
 # --- file systems ------------------------------------------------------------------------------------------

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actionlib.errors import ActionError
-
-_DEADLINE_SECONDS = 300
+from actionlib.git import run_git, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +64,11 @@ def restore_sources(workspace: Path, recorded: Path) -> SourceTimes:
 
 
 def _tracked_unmodified(workspace: Path) -> Iterator[tuple[str, str]]:
-    modified = set(_split(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
+    modified = set(split_names(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
     if modified:  # the index may only be stale: let git look at the contents
         _git(workspace, "update-index", "-q", "--refresh", check=False)
-        modified = set(_split(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
-    for line in _split(_git(workspace, "ls-files", "--stage", "-z")):
+        modified = set(split_names(_git(workspace, "diff-files", "--name-only", "--relative", "-z")))
+    for line in split_names(_git(workspace, "ls-files", "--stage", "-z")):
         head, _, path = line.partition("\t")
         mode, blob, _stage = head.split(" ")
         if mode in ("100644", "100755") and path not in modified:
@@ -79,11 +76,7 @@ def _tracked_unmodified(workspace: Path) -> Iterator[tuple[str, str]]:
 
 
 def _tracked(workspace: Path) -> list[str]:
-    return _split(_git(workspace, "ls-files", "-z"))
-
-
-def _split(output: bytes) -> list[str]:
-    return [os.fsdecode(part) for part in output.split(b"\0") if part]
+    return split_names(_git(workspace, "ls-files", "-z"))
 
 
 def _lstat(path: Path) -> os.stat_result | None:
@@ -94,16 +87,5 @@ def _lstat(path: Path) -> os.stat_result | None:
 
 
 def _git(workspace: Path, *arguments: str, check: bool = True) -> bytes:
-    # The checkout may belong to another uid than the job (containers, sudo): git would refuse it.
-    command = ["git", "-c", f"safe.directory={workspace}", "-C", str(workspace), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_DEADLINE_SECONDS, check=False)
-    except FileNotFoundError as error:
-        raise ActionError("'source-mtimes: true' needs git", hint="Install git on the runner") from error
-    if check and done.returncode:
-        message = done.stderr.decode(errors="replace").strip()
-        raise ActionError(
-            f"'source-mtimes: true' needs a git checkout in {workspace}: {message}",
-            hint="Run actions/checkout before this step, or set 'source-mtimes: false'",
-        )
-    return done.stdout
+    hint = "Run actions/checkout before this step, or set 'source-mtimes: false'"
+    return run_git(workspace, *arguments, why="'source-mtimes: true'", hint=hint, check=check)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from actionlib.errors import ActionError
+from actionlib.git import run_git, split_names
 from feature_matrix.manifests import Workspace
 
-GIT_SECONDS = 120
 # A change to one of these can change any build.
 FOR_ALL = (
     "Cargo.lock",
@@ -30,16 +28,18 @@ class Affected:
     reason: str
 
 
-def changed_since(base: str, folder: Path, *, environ: Mapping[str, str]) -> tuple[str, ...]:
+def changed_since(base: str, folder: Path) -> tuple[str, ...]:
     """Files that differ between the merge base with `base` and the working tree, relative to `folder`.
 
     Raises ActionError where git does not know the base: a shallow checkout does not have it.
     """
-    base_commit = _git(folder, environ, "merge-base", base, "HEAD").strip()
+    why, hint = (
+        f"input 'base-ref' ('{base}')",
+        "Check out with `fetch-depth: 0`, or give the files in 'changed-files'",
+    )
+    begin = run_git(folder, "merge-base", base, "HEAD", why=why, hint=hint).decode().strip()
     return tuple(
-        filter(
-            None, _git(folder, environ, "diff", "--name-only", "--relative", "-z", base_commit).split("\0")
-        )
+        split_names(run_git(folder, "diff", "--name-only", "--relative", "-z", begin, why=why, hint=hint))
     )
 
 
@@ -72,24 +72,3 @@ def _with_dependents(workspace: Workspace, touched: Collection[str]) -> frozense
         if more <= reached:
             return frozenset(reached)
         reached |= more
-
-
-def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=dict(environ),
-            capture_output=True,
-            text=True,
-            timeout=GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ActionError(f"git {arguments[0]} could not be run: {error}") from error
-    if done.returncode:
-        raise ActionError(
-            f"git {' '.join(arguments)} failed: {done.stderr.strip() or 'the two have no commit in common'}",
-            hint="Check out with `fetch-depth: 0`, or give the files in 'changed-files'",
-        )
-    return done.stdout

@@ -32,6 +32,12 @@ class Goals:
         other.edges, other.pairs = self.edges, self.pairs
         return other
 
+    def pairs_only(self) -> Goals:
+        """The same without the edges."""
+        other = self.copy()
+        other.edges = 0
+        return other
+
     def worth(self, one: Combination, *, edge_weight: int) -> int:
         """How much of what is left this row covers: 2 for a pair, `edge_weight` for an edge."""
         on = one.closure & self._graph.chosen
@@ -74,8 +80,8 @@ class Goals:
         return not (self.edges or any(self.both) or any(self.only) or any(self.neither))
 
 
-def feasible_goals(graph: FeatureGraph, solver: Solver, *, edges: bool) -> Goals:
-    """All pairs that some allowed combination shows, and with `edges` the edges that one notices."""
+def feasible_goals(graph: FeatureGraph, solver: Solver) -> Goals:
+    """All pairs that some allowed combination shows, and all edges that one notices."""
     goals = Goals(graph)
     count = len(graph.names)
     for one in range(count):
@@ -93,10 +99,9 @@ def feasible_goals(graph: FeatureGraph, solver: Solver, *, edges: bool) -> Goals
                     table[one] |= 1 << other
                     table[other] |= 1 << one
                     goals.pairs += 1
-    if edges:
-        for number in range(len(graph.edges)):
-            if edge_row(graph, solver, number):
-                goals.edges |= 1 << number
+    for number in range(len(graph.edges)):
+        if edge_row(graph, solver, number):
+            goals.edges |= 1 << number
     return goals
 
 

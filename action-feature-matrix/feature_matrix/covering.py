@@ -17,13 +17,8 @@ SEED = 20250901
 WORK = 60_000_000  # how much is tried, in rough operations: a count, not a clock, so that a plan is the same everywhere
 STARTS_PER_ROW = 12
 MOST_TRIES = 40
-EDGE_WEIGHTS = (
-    2,
-    4,
-    8,
-    16,
-    40,
-)  # an edge is noticed by few rows, a pair by many; which is best differs by crate
+# An edge is noticed by few rows, a pair by many; which weight is best differs by crate.
+EDGE_WEIGHTS = (2, 4, 8, 16, 40)
 
 
 def cover(graph: FeatureGraph, solver: Solver, goals: Goals, given: list[Combination]) -> list[Combination]:
@@ -37,8 +32,7 @@ def cover(graph: FeatureGraph, solver: Solver, goals: Goals, given: list[Combina
     for number in range(tries):
         chance = random.Random(SEED + number)  # noqa: S311  (no secret: the plan must be the same everywhere)
         search = _Search(graph, solver, chance, EDGE_WEIGHTS[number % len(EDGE_WEIGHTS)])
-        rows = search.rows(left.copy())
-        rows = _without_spare(graph, rows, left)
+        rows = _without_spare(search.rows(left.copy()), left)
         if best is None or len(rows) < len(best):
             best = rows
     return best or []
@@ -126,7 +120,7 @@ class _Search:
         return row, worth
 
 
-def _without_spare(graph: FeatureGraph, rows: list[Combination], goals: Goals) -> list[Combination]:
+def _without_spare(rows: list[Combination], goals: Goals) -> list[Combination]:
     """Drop rows whose goals the others cover."""
     kept = list(rows)
     for row in rows:

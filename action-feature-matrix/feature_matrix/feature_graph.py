@@ -14,7 +14,7 @@ from feature_matrix.manifests import Crate, Dependency
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Implication:
     """When all of `body` is enabled, so is `head`. `edge` is the declared (feature, value) behind it, if one is."""
 
     body: int
@@ -127,40 +127,42 @@ class FeatureGraph:
     def _bit(self, name: str) -> int:
         return self._bits.setdefault(name, 1 << len(self._bits))
 
-    def _rules(self, members: Mapping[str, Crate]) -> Iterator[Rule]:
+    def _rules(self, members: Mapping[str, Crate]) -> Iterator[Implication]:
         dependencies = {one.key: one for one in self.crate.dependencies}
         for feature, values in self.crate.features.items():
             for value in dict.fromkeys(values):
                 yield from self._declared(feature, value, dependencies)
         for name in sorted(self.crate.implicit):
-            yield Rule(self._bit(name), self._bit(f"dep:{name}"), None)
+            yield Implication(self._bit(name), self._bit(f"dep:{name}"), None)
         for one in dependencies.values():
             yield from self._of_dependency(one, members)
 
-    def _declared(self, feature: str, value: str, dependencies: Mapping[str, Dependency]) -> Iterator[Rule]:
+    def _declared(
+        self, feature: str, value: str, dependencies: Mapping[str, Dependency]
+    ) -> Iterator[Implication]:
         body, edge = self._bit(feature), (feature, value)
         key, slash, wanted = value.partition("/")
         if not slash:
-            yield Rule(body, self._bit(value), edge)
+            yield Implication(body, self._bit(value), edge)
             return
         weak, key = key.endswith("?"), key.removesuffix("?")
         dependency = dependencies.get(key)
         node = self._bit(f"{key}/{wanted}")
         if dependency is None or not dependency.optional:
-            yield Rule(body, node, edge)
+            yield Implication(body, node, edge)
         elif weak:
-            yield Rule(body | self._bit(f"dep:{key}"), node, edge)
+            yield Implication(body | self._bit(f"dep:{key}"), node, edge)
         else:
             named = self._bit(key) if key in self.crate.features or key in self.crate.implicit else 0
-            yield Rule(body, node | self._bit(f"dep:{key}") | named, edge)
+            yield Implication(body, node | self._bit(f"dep:{key}") | named, edge)
 
-    def _of_dependency(self, one: Dependency, members: Mapping[str, Crate]) -> Iterator[Rule]:
+    def _of_dependency(self, one: Dependency, members: Mapping[str, Crate]) -> Iterator[Implication]:
         """What the dependency is asked for, and, where it is a member, what its own features enable in it."""
         body = self._bit(f"dep:{one.key}") if one.optional else 0
         asked = [*one.features, *(("default",) if one.default_features else ())]
         for name in asked:
-            yield Rule(body, self._bit(f"{one.key}/{name}"), None)
+            yield Implication(body, self._bit(f"{one.key}/{name}"), None)
         member = members.get(one.member)
         for feature, values in (member.features if member else {}).items():
             for value in values:
-                yield Rule(self._bit(f"{one.key}/{feature}"), self._bit(f"{one.key}/{value}"), None)
+                yield Implication(self._bit(f"{one.key}/{feature}"), self._bit(f"{one.key}/{value}"), None)

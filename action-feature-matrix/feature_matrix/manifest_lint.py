@@ -12,7 +12,6 @@ from feature_matrix.manifests import Crate, Workspace, read_toml
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
 LOCK_FILE_NEEDS = {3: (1, 53), 4: (1, 78)}
-SOURCES = ("*.rs",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,17 @@ def _lint_crate(crate: Crate, workspace: Workspace) -> Iterator[Finding]:
     for feature, values in crate.features.items():
         if feature == "default":
             continue
-        line = _line(crate.manifest, "features", feature)
         used = feature in named or f'"{feature}"' in source or _variable(feature) in source
         if not values and not used:
             text = f"feature '{feature}' of {crate.name} is referenced nowhere, in no code, feature or target"
-            yield Finding(WARNING, "feature-unused", crate.manifest, line, text)
+            yield Finding(
+                WARNING, "feature-unused", crate.manifest, _line(crate.manifest, "features", feature), text
+            )
         if len(values) == 1 and values[0] in crate.features and f'"{feature}"' not in source:
             text = f"feature '{feature}' of {crate.name} is another name for '{values[0]}'"
-            yield Finding(NOTICE, "feature-alias", crate.manifest, line, text)
+            yield Finding(
+                NOTICE, "feature-alias", crate.manifest, _line(crate.manifest, "features", feature), text
+            )
     for feature in sorted(crate.implicit):
         text = (
             f"the optional dependency {feature} of {crate.name} is also a feature; `dep:{feature}` hides it"
@@ -115,11 +117,7 @@ def _look_alikes(crate: Crate) -> Iterator[Finding]:
 
 def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
     """Features that this crate's other features or targets name, or other members ask for."""
-    named = {value for values in crate.features.values() for value in values}
-    document = read_toml(crate.manifest)
-    for kind in ("bin", "example", "test", "bench"):
-        for target in document.get(kind) or ():
-            named |= set(target.get("required-features") or ())
+    named = {value for values in crate.features.values() for value in values} | crate.required
     for other in workspace.crates.values():
         keys = {one.key for one in other.dependencies if one.member == crate.name}
         named |= {name for one in other.dependencies if one.member == crate.name for name in one.features}
@@ -134,10 +132,9 @@ def _source_text(crate: Crate, workspace: Workspace) -> str:
     folder = crate.manifest.parent
     others = {one.manifest.parent for one in workspace.crates.values()} - {folder}
     parts = []
-    for pattern in SOURCES:
-        for path in sorted(folder.rglob(pattern)):
-            if "target" not in path.relative_to(folder).parts and not others & set(path.parents):
-                parts.append(path.read_text(encoding="utf-8", errors="replace"))
+    for path in sorted(folder.rglob("*.rs")):
+        if "target" not in path.relative_to(folder).parts and not others & set(path.parents):
+            parts.append(path.read_text(encoding="utf-8", errors="replace"))
     return "\n".join(parts)
 
 

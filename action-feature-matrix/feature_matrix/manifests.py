@@ -43,6 +43,7 @@ class Crate:
     dependencies: tuple[Dependency, ...]
     rust_version: str
     development: tuple[str, ...] = ()  # members among the dev-dependencies
+    required: frozenset[str] = frozenset()  # features that targets require
 
     def names(self) -> list[str]:
         """All features but `default`, in the manifest's order, the implicit ones last."""
@@ -94,10 +95,8 @@ def _ask_cargo(cargo: str, manifest: Path, environ: Mapping[str, str]) -> tuple[
         "metadata",
         "--no-deps",
         "--offline",
-        "--format-version",
-        "1",
-        "--manifest-path",
-        str(manifest),
+        "--format-version=1",
+        f"--manifest-path={manifest}",
     ]
     try:
         done = subprocess.run(
@@ -142,7 +141,6 @@ def _package(
     return {
         "name": package.get("name", path.parent.name),
         "manifest_path": str(path),
-        "features": document.get("features") or {},
         "dependencies": dependencies,
         "rust_version": rust_version if isinstance(rust_version, str) else None,
     }
@@ -170,8 +168,8 @@ def _as_table(value: object) -> Mapping[str, Any]:
 
 def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
     path = Path(str(package["manifest_path"]))
-    declared = read_toml(path).get("features") or {}
-    features = {str(name): tuple(map(str, values)) for name, values in declared.items()}
+    document = read_toml(path)
+    features = {name: tuple(map(str, values)) for name, values in (document.get("features") or {}).items()}
     dependencies = tuple(
         Dependency(
             key=str(one.get("rename") or one["name"]),
@@ -198,6 +196,12 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
             member
             for one in package["dependencies"]
             if one.get("kind") == "dev" and (member := _member(one, names))
+        ),
+        required=frozenset(
+            feature
+            for kind in ("bin", "example", "test", "bench")
+            for target in document.get(kind) or ()
+            for feature in target.get("required-features") or ()
         ),
     )
 

@@ -74,7 +74,7 @@ def _affected(
 ) -> Affected | None:
     folder = workspace_of(context.environ)
     if settings.base_ref:
-        changed = changed_since(settings.base_ref, folder, environ=context.environ)
+        changed = changed_since(settings.base_ref, folder)
     elif settings.changed_files:
         changed = settings.changed_files
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 from actionlib.errors import ActionError
@@ -15,6 +15,12 @@ from feature_matrix.covering import cover, optimal_pairwise
 from feature_matrix.feature_graph import FeatureGraph
 
 MOST_COMBINATIONS = 200_000  # of a powerset, before equal ones are merged
+_REASONS = {
+    "isolate": "pairs and implications",
+    "pairwise": "pairs",
+    "each": "each feature",
+    "powerset": "powerset, depth {depth}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,15 @@ class Row:
     reason: str
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A combination that somebody asks for. `written`: the row of the configuration, if one does."""
+
+    combination: Combination
+    reason: str
+    written: CuratedRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +75,33 @@ def plan_crate(
     Raises ActionError for a powerset that is out of hand, and for a curated row that the constraints forbid.
     """
     solver = Solver(graph, constraints or Constraints())
-    goals = feasible_goals(graph, solver, edges=True)
-    chosen = [(_curated(graph, solver, one), f"curated, line {one.line}") for one in curated]
-    standard = [*chosen, *(_standard(graph, solver) if strategy != "curated" else ())]
-    more: Iterable[tuple[Combination, str]] = ()
+    goals = feasible_goals(graph, solver)
+    standard = [_curated(graph, solver, one) for one in curated]
+    if strategy != "curated":
+        standard += _standard(graph, solver)
+    given = [one.combination for one in standard]
+    more: Iterable[Combination] = ()
     optimal = False
     if strategy == "isolate":
-        more = [(one, "pairs and implications") for one in _covering(graph, solver, standard, edges=True)]
+        more = cover(graph, solver, goals, given)
     elif strategy == "pairwise" and constraints in (None, Constraints()) and _is_unconstrained(graph):
         masks = optimal_pairwise(len(graph.names), with_all=True)
-        more = [(_combination(graph, mask), "pairs") for mask in masks]
-        optimal = not chosen
+        more, optimal = [_combination(graph, mask) for mask in masks], not curated
     elif strategy == "pairwise":
-        more = [(one, "pairs") for one in _covering(graph, solver, standard, edges=False)]
+        more = cover(graph, solver, goals.pairs_only(), given)
     elif strategy == "each":
-        more = [(one, "each feature") for one in _powerset(graph, solver, 1)]
+        more = _powerset(graph, solver, 1)
     elif strategy == "powerset":
-        more = [(one, f"powerset, depth {depth}") for one in _powerset(graph, solver, depth)]
-    rows, combinations_ = _merge(graph, [*standard, *more])
+        more = _powerset(graph, solver, depth)
+    reason = _REASONS.get(strategy, "").format(depth=depth)
+    first = _merge(graph, [*standard, *(_Wanted(one, reason) for one in more)])
     left = goals.copy()
-    for one in combinations_:
-        left.cover(one)
+    for wanted, _ in first:
+        left.cover(wanted.combination)
     count = len(graph.names)
     return CratePlan(
         crate=graph.crate.name,
-        rows=_with_words(rows, graph, curated),
+        rows=tuple(_row(graph, wanted, also, curated) for wanted, also in first),
         features=count,
         pairs=goals.pairs - sum(1 for _ in left.open_pairs()),
         pairs_feasible=goals.pairs,
@@ -113,23 +130,23 @@ def _depth_two_rows(graph: FeatureGraph) -> int:
     return 1 + len(bits) + pairs
 
 
-def _standard(graph: FeatureGraph, solver: Solver) -> Iterator[tuple[Combination, str]]:
+def _standard(graph: FeatureGraph, solver: Solver) -> Iterator[_Wanted]:
     none = solver.find()
     if none is None:
         raise AssertionError("no combination is allowed: the caller has not looked for contradictions")
-    yield none, "least that is allowed" if none.generators else "no features"
+    yield _Wanted(none, "least that is allowed" if none.generators else "no features")
     if "default" in graph.crate.features:
         default = solver.complete(graph.default)
         if default and default.generators == graph.default and solver.allows(default):
-            yield default, "default features"
+            yield _Wanted(default, "default features")
     whole = solver.complete(graph.chosen)
     if graph.names and whole and solver.allows(whole):
-        yield whole, "all features"
+        yield _Wanted(whole, "all features")
     elif graph.names:
-        yield _most(graph, solver, none), "as many as are allowed together"
+        yield _Wanted(_most(graph, solver, none), "as many as are allowed together")
 
 
-def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> Combination:
+def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> _Wanted:
     default = graph.default if row.default and "default" in graph.crate.features else 0
     wanted = graph.mask(row.features) | default
     found = solver.complete(wanted)
@@ -139,27 +156,7 @@ def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> Combinatio
             f"{' and the default ones' if default else ''}) is forbidden by the constraints of {row.crate}",
             hint="Change the row or the constraint",
         )
-    return found
-
-
-def _with_words(rows: Iterable[Row], graph: FeatureGraph, curated: Sequence[CuratedRow]) -> tuple[Row, ...]:
-    """What people wrote about a row, and all that the job of a row needs."""
-    by_reason = {f"curated, line {one.line}": one for one in curated}
-    told = []
-    for row in rows:
-        written = by_reason.get(row.reason)
-        enabled = graph.closure(graph.mask(row.features))
-        needs = [
-            need
-            for one in curated
-            if one is written or (len(one.features) == 1 and enabled & graph.mask(one.features))
-            for need in one.needs
-        ]
-        description = (
-            f"{row.crate}: {written.description}" if written and written.description else row.description
-        )
-        told.append(replace(row, description=description, needs=tuple(dict.fromkeys(needs))))
-    return tuple(told)
+    return _Wanted(found, f"curated, line {row.line}", row)
 
 
 def _most(graph: FeatureGraph, solver: Solver, start: Combination) -> Combination:
@@ -173,13 +170,6 @@ def _most(graph: FeatureGraph, solver: Solver, start: Combination) -> Combinatio
 
 def _combination(graph: FeatureGraph, generators: int) -> Combination:
     return Combination(generators, graph.closure(generators))
-
-
-def _covering(
-    graph: FeatureGraph, solver: Solver, standard: Iterable[tuple[Combination, str]], *, edges: bool
-) -> list[Combination]:
-    goals = feasible_goals(graph, solver, edges=edges)
-    return cover(graph, solver, goals, [one for one, _ in standard])
 
 
 def _is_unconstrained(graph: FeatureGraph) -> bool:
@@ -204,29 +194,35 @@ def _powerset(graph: FeatureGraph, solver: Solver, depth: int) -> Iterator[Combi
                 yield one
 
 
-def _merge(
-    graph: FeatureGraph, wanted: Iterable[tuple[Combination, str]]
-) -> tuple[tuple[Row, ...], list[Combination]]:
-    """One row for each build; the first one to ask for it names it."""
-    first: dict[int, tuple[Combination, str, list[str]]] = {}
-    for one, reason in wanted:
-        known = first.setdefault(graph.identity(one.closure), (one, reason, []))
-        name = _named(graph, one)
-        if known[0] is not one and name != _named(graph, known[0]):
-            known[2].append(name)
-    rows = tuple(_row(graph, one, reason, also) for one, reason, also in first.values())
-    return rows, [one for one, _, _ in first.values()]
+def _merge(graph: FeatureGraph, wanted: Iterable[_Wanted]) -> list[tuple[_Wanted, tuple[str, ...]]]:
+    """One for each build, the first that asks for it, with the names of the others."""
+    first: dict[int, tuple[_Wanted, dict[str, None]]] = {}
+    for one in wanted:
+        known, others = first.setdefault(graph.identity(one.combination.closure), (one, {}))
+        name = _named(graph, one.combination)
+        if name != _named(graph, known.combination):
+            others[name] = None
+    return [(known, tuple(others)) for known, others in first.values()]
 
 
-def _row(graph: FeatureGraph, one: Combination, reason: str, also: list[str]) -> Row:
-    features = graph.features_of(one.generators)
+def _row(graph: FeatureGraph, wanted: _Wanted, also: tuple[str, ...], curated: Sequence[CuratedRow]) -> Row:
+    """What a row of one feature needs goes with every row that enables it."""
+    one, written = wanted.combination, wanted.written
+    needs = [
+        need
+        for row in curated
+        if row is written or (len(row.features) == 1 and one.closure & graph.mask(row.features))
+        for need in row.needs
+    ]
+    name = written.description if written and written.description else _named(graph, one)
     return Row(
         crate=graph.crate.name,
-        features=features,
+        features=graph.features_of(one.generators),
         flags=_flags(graph, one.generators),
-        description=f"{graph.crate.name}: {_named(graph, one)}",
-        reason=reason,
-        also=tuple(dict.fromkeys(also)),
+        description=f"{graph.crate.name}: {name}",
+        reason=wanted.reason,
+        also=also,
+        needs=tuple(dict.fromkeys(needs)),
     )
 
 

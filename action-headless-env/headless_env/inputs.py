@@ -72,9 +72,10 @@ class Settings:
 
 def parse(inputs: Inputs) -> Settings:
     """Read and check all inputs. Raises ActionError that names the input, its value and what is allowed."""
+    mode = inputs.choice("mode", MODES)
     settings = Settings(
-        mode=inputs.choice("mode", MODES),
-        run=inputs.script("run"),
+        mode=mode,
+        run=inputs.script_of_run_mode(mode),
         timeout_seconds=inputs.number("timeout-seconds", minimum=1, maximum=432_000),
         grace_seconds=inputs.number("grace-seconds", minimum=0, maximum=300),
         display_server=inputs.choice("display-server", ("x11", "wayland", "both", "none")),
@@ -140,13 +141,6 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _check_combination(settings: Settings) -> None:
-    if settings.mode == "run" and not settings.run:
-        raise ActionError("input 'run' is empty, and mode 'run' needs it", hint="Set 'run:' to a bash script")
-    if settings.run and settings.mode != "run":
-        raise ActionError(
-            f"input 'run' is set, and mode '{settings.mode}' runs nothing",
-            hint="Use mode 'run', or put the script into a step of its own after mode 'start'",
-        )
     if settings.microphone_wav and settings.audio == "none":
         raise ActionError(
             f"input 'microphone-wav' is '{settings.microphone_wav}', and 'audio' is 'none': there is no microphone",

@@ -48,9 +48,10 @@ class Settings:
 def parse(inputs: Inputs) -> Settings:
     """Check every input. Raises ActionError that names the input, its value and what is allowed."""
     mode = inputs.choice("mode", MODES)
+    mode = "start" if mode == "monitor" else mode
     settings = Settings(
-        mode="start" if mode == "monitor" else mode,
-        run=inputs.script("run"),
+        mode=mode,
+        run=inputs.script_of_run_mode(mode),
         sample_interval_seconds=inputs.number("sample-interval-seconds", minimum=0.5, maximum=3600),
         max_runtime_seconds=inputs.number("max-runtime-seconds", minimum=1, maximum=432_000),
         timeout_seconds=inputs.number("timeout-seconds", minimum=1, maximum=432_000),
@@ -137,13 +138,6 @@ def _url(text: str) -> str:
 
 
 def _check_combination(settings: Settings) -> None:
-    if settings.mode == "run" and not settings.run:
-        raise ActionError("input 'run' is empty, and mode 'run' needs it", hint="Set 'run:' to a bash script")
-    if settings.run and settings.mode != "run":
-        raise ActionError(
-            f"input 'run' is set, and mode '{settings.mode}' runs nothing",
-            hint="Use mode 'run', or put the script into a step of its own after mode 'start'",
-        )
     if settings.comment_pr and not settings.token:
         raise ActionError(
             "input 'comment-pr' is 'true', and 'token' is empty",

@@ -133,6 +133,20 @@ class Inputs:
         value = self._values[name]
         return value if value.strip() else ""
 
+    def script_of_run_mode(self, mode: str) -> str:
+        """Input `run`, which mode `run` needs and which has no meaning for any other."""
+        script = self.script("run")
+        if mode == "run" and not script:
+            raise ActionError(
+                "input 'run' is empty, and mode 'run' needs it", hint="Set 'run:' to a bash script"
+            )
+        if script and mode != "run":
+            raise ActionError(
+                f"input 'run' is set, and mode '{mode}' runs nothing",
+                hint="Use mode 'run', or put the script into a step of its own after mode 'start'",
+            )
+        return script
+
     def lines(self, name: str) -> tuple[str, ...]:
         """Non-empty lines, stripped."""
         return tuple(line.strip() for line in re.split(r"[\r\n]+", self.text(name)) if line.strip())

@@ -284,7 +284,7 @@ def test_the_base_ref_tells_what_changed_and_not_what_the_base_did_meanwhile(mat
         "coldvox-app",
     }
     message = matrix(mode="plan", base_ref="absent", environ=TOOLCHAIN).error()
-    assert "git merge-base absent HEAD failed" in message
+    assert "input 'base-ref' ('absent') needs a git checkout in" in message
     assert "fetch-depth: 0" in message
 
 

@@ -48,9 +48,10 @@ class Outputs:
             with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
                 os.dup2(nowhere.fileno(), self._log.fileno())
 
-    def error(self, message: str, *, title: str = "") -> None:
-        """An error annotation; at the prompt a line on standard error."""
-        self._annotate("error", message, title)
+    def error(self, message: str, *, title: str = "", file: str = "", line: int = 0) -> None:
+        """An error annotation, at a file (relative to the repository) where one is named; at the prompt a line on
+        standard error."""
+        self._annotate("error", message, title, file, line)
 
     def warning(self, message: str, *, title: str = "") -> None:
         """A warning annotation; at the prompt a line on standard error."""
@@ -60,12 +61,14 @@ class Outputs:
         """A notice annotation; at the prompt a line on standard error."""
         self._annotate("notice", message, title)
 
-    def _annotate(self, level: str, message: str, title: str) -> None:
+    def _annotate(self, level: str, message: str, title: str, file: str = "", line: int = 0) -> None:
         if self._on_runner:
-            issue_command(level, {"title": title} if title else {}, message)
+            properties = {"title": title, "file": file, "line": str(line or "")}
+            issue_command(level, {name: value for name, value in properties.items() if value}, message)
             sys.stdout.flush()
         else:
-            sys.stderr.write(f"{level}: {message}\n")
+            place = f"{file}:{line}: " if file else ""
+            sys.stderr.write(f"{level}: {place}{message}\n")
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -83,10 +86,19 @@ class Outputs:
 
     def quote(self, text: str) -> None:
         """Write text that comes from elsewhere, so that no line of it can act as a workflow command."""
-        if not self._on_runner:
+        with self.quoting():
             self.say(text)
-            return
+
+    @contextmanager
+    def quoting(self) -> Iterator[None]:
+        """Let no line that is written inside act as a workflow command."""
         token = uuid.uuid4().hex
-        issue("stop-commands", token)
-        self.say(text)
-        issue(token)
+        if self._on_runner:
+            issue("stop-commands", token)
+            sys.stdout.flush()
+        try:
+            yield
+        finally:
+            if self._on_runner:
+                issue(token)
+                sys.stdout.flush()

@@ -25,6 +25,7 @@ def run_in_workspace(
     timeout_seconds: float | None = None,
     grace_seconds: float = 5,
     on_timeout: Callable[[Process], None] | None = None,
+    on_output: Callable[[bytes], None] | None = None,
 ) -> ScriptResult:
     """Run the user's script as a step of its own would run, by default in the step's environment."""
     parent = context.environ.get("RUNNER_TEMP") or None
@@ -37,6 +38,7 @@ def run_in_workspace(
             timeout_seconds=timeout_seconds,
             grace_seconds=grace_seconds,
             on_timeout=on_timeout,
+            on_output=on_output,
         )
 
 

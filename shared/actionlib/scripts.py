@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from actionlib.errors import ActionError
+from actionlib.key_values import parse_key_values
 from actionlib.process_tree import Survivor, adopting_orphans, children, kill_tree, set_parent_death_signal
 from actionlib.processes import Process, open_pidfd
 
@@ -54,8 +55,11 @@ def run_script(
     timeout_seconds: float | None = None,
     grace_seconds: float = 5,
     on_timeout: Callable[[Process], None] | None = None,
+    on_output: Callable[[bytes], None] | None = None,
 ) -> ScriptResult:
     """Run `script` with bash as the runner would, with our stdio and a GITHUB_OUTPUT of its own.
+
+    With `on_output` its standard output goes there, as it comes and in whatever pieces it comes.
 
     SIGINT and SIGTERM to us are for the script while it runs (in the main thread; elsewhere Python allows no
     handlers). When its time is over, `on_timeout` is called with its first process before anything is ended.
@@ -81,8 +85,9 @@ def run_script(
     begin = time.monotonic()
     with adopting_orphans(), _Signals() as signals:
         spare = children(os.getpid())
-        child = _start([bash, *BASH_FLAGS, str(file)], {**inner, "GITHUB_OUTPUT": str(output)}, cwd)
-        run = _Run(child, spare, signals, on_timeout)
+        command = [bash, *BASH_FLAGS, str(file)]
+        child = _start(command, {**inner, "GITHUB_OUTPUT": str(output)}, cwd, captured=on_output is not None)
+        run = _Run(child, spare, signals, on_timeout, on_output)
         run.wait(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds)
     succeeded = child.returncode == 0 and not run.timed_out and signals.latest is None
     return ScriptResult(
@@ -101,7 +106,9 @@ def _exit_code(returncode: int | None) -> int:
     return 128 - returncode if returncode < 0 else returncode
 
 
-def _start(command: list[str], environ: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], environ: Mapping[str, str], cwd: Path, *, captured: bool
+) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def die_with_us() -> None:
@@ -111,7 +118,13 @@ def _start(command: list[str], environ: Mapping[str, str], cwd: Path) -> subproc
 
     try:
         return subprocess.Popen(  # a parent-death signal cannot be set in another way
-            command, env=environ, cwd=cwd, start_new_session=True, preexec_fn=die_with_us
+            command,
+            env=environ,
+            cwd=cwd,
+            stdout=subprocess.PIPE if captured else None,
+            bufsize=0,
+            start_new_session=True,
+            preexec_fn=die_with_us,
         )
     except OSError as error:
         raise ActionError(f"the script could not be started: {error.strerror}") from error
@@ -144,16 +157,43 @@ class _Signals:
         with suppress(BlockingIOError):
             os.write(self._writing, bytes([number]))
 
-    def next(self, *, until: float | None, ended: int | None) -> int | None:
-        """A noted signal's number, or None when `ended` (a pidfd) says so or it is `until` (monotonic)."""
+    def next(self, *, until: float | None, ended: int | None, output: _Output | None) -> int | None:
+        """A noted signal's number, or None when `ended` (a pidfd) says so, it is `until` (monotonic), or output came."""
         poller = select.poll()
-        for descriptor in (self._reading, *(() if ended is None else (ended,))):
-            poller.register(descriptor, select.POLLIN)
+        more = output.descriptor if output else None
+        for descriptor in (self._reading, ended, more):
+            if descriptor is not None:
+                poller.register(descriptor, select.POLLIN)
         left = None if until is None else max(0.0, until - time.monotonic())
         if ended is None:  # no pidfds here: the caller looks for itself
             left = 0.05 if left is None else min(0.05, left)
         ready = dict(poller.poll(None if left is None else left * 1000))
+        if output and more in ready:
+            output.read()
         return os.read(self._reading, 1)[0] if self._reading in ready else None
+
+
+class _Output:
+    """The reading end of a script's standard output."""
+
+    def __init__(self, descriptor: int, sink: Callable[[bytes], None]) -> None:
+        self.descriptor: int | None = descriptor
+        self._sink = sink
+        os.set_blocking(descriptor, False)
+
+    def read(self) -> bool:
+        """Pass on what is there. False when there is nothing now, or nothing will come any more."""
+        if self.descriptor is None:
+            return False
+        try:
+            piece = os.read(self.descriptor, 1 << 16)
+        except BlockingIOError:
+            return False
+        if piece:
+            self._sink(piece)
+        else:
+            self.descriptor = None
+        return bool(piece)
 
 
 class _Run:
@@ -165,8 +205,11 @@ class _Run:
         spare: frozenset[Process],
         signals: _Signals,
         on_timeout: Callable[[Process], None] | None,
+        on_output: Callable[[bytes], None] | None,
     ) -> None:
         self._child = child
+        pipe = child.stdout
+        self._output = _Output(pipe.fileno(), on_output) if pipe and on_output else None
         self._on_timeout = on_timeout
         self._root = Process.of(child.pid)
         self._spare = spare
@@ -183,7 +226,7 @@ class _Run:
             with suppress(ProcessLookupError):
                 pidfd = open_pidfd(self._root)
             while not self._has_ended():
-                number = self._signals.next(until=until, ended=pidfd)
+                number = self._signals.next(until=until, ended=pidfd, output=self._output)
                 if number == signal.SIGINT:
                     self._interrupt()
                     limit = time.monotonic() + INTERRUPT_SECONDS
@@ -206,6 +249,10 @@ class _Run:
             if pidfd is not None:
                 os.close(pidfd)
             self._child.poll()
+            if self._output and self._child.stdout:
+                while self._output.read():
+                    pass
+                self._child.stdout.close()
 
     def _has_ended(self) -> bool:
         # WNOWAIT: as long as it is a zombie, its process group and session cannot be anybody else's.
@@ -228,43 +275,3 @@ def _read_outputs(path: Path, *, strict: bool) -> dict[str, str]:
         if strict:
             raise
         return {}  # the script's own failure is the news, and it may have cut a line short
-
-
-def parse_key_values(text: str) -> dict[str, str]:
-    """Read `name=value` lines and `name<<DELIMITER` blocks as the runner does (FileCommandManager.cs).
-
-    Raises ActionError that names the line.
-    """
-    found: dict[str, str] = {}
-    lines = text.split("\n")
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        number += 1
-        if not line:
-            continue
-        name, equals, value = line.partition("=")
-        start, heredoc, delimiter = line.partition("<<")
-        if heredoc and len(start) < len(name):
-            end = next((i for i in range(number, len(lines)) if lines[i] == delimiter), None)
-            if not start or not delimiter:
-                raise _malformed(number, line, "a name and a delimiter must stand around '<<'")
-            if end is None:
-                raise _malformed(
-                    number, line, f"its delimiter '{delimiter}' never comes on a line of its own"
-                )
-            found[start] = "\n".join(lines[number:end])
-            number = end + 1
-        elif equals and name:
-            found[name] = value
-        else:
-            raise _malformed(number, line, "allowed: name=value, or name<<DELIMITER and its lines")
-    return found
-
-
-def _malformed(number: int, line: str, why: str) -> ActionError:
-    shown = line if len(line) <= 80 else line[:77] + "..."
-    return ActionError(
-        f"line {number} that the script wrote to GITHUB_OUTPUT is malformed: '{shown}'; {why}",
-        hint='Write outputs as: echo "name=value" >> "$GITHUB_OUTPUT"',
-    )

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from actionlib.errors import ActionError
-from actionlib.scripts import parse_key_values, run_script
+from actionlib.key_values import parse_key_values
+from actionlib.scripts import run_script
 from fakes.runner import pids, poll_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -107,6 +108,26 @@ def test_a_script_writes_straight_to_our_output(place, capfd):
     captured = capfd.readouterr()
     assert captured.out == f"::add-mask::s3cret\n{place.folder}\nend"
     assert captured.err == "problem\n"
+
+
+def test_output_can_be_taken_as_it_comes_and_none_is_lost(place):
+    pieces = []
+    script = "echo first; seq 200000; exec 2>&1; echo last >&2; exit 3"
+    assert place.run(script, on_output=pieces.append).exit_code == 3
+    lines = b"".join(pieces).split()
+    assert lines[0] == b"first"
+    assert lines[-1] == b"last"
+    assert len(lines) == 200_002
+    assert len(pieces) > 1
+
+
+def test_background_processes_that_keep_taken_output_open_delay_nothing(place):
+    pieces = []
+    begin = time.monotonic()
+    place.run("echo here; sleep 30 & echo $! >background", on_output=pieces.append)
+    assert time.monotonic() - begin < 20
+    assert b"".join(pieces) == b"here\n"
+    os.kill(int((place.folder / "background").read_text()), signal.SIGKILL)
 
 
 def test_a_script_gets_the_given_environment_without_inputs(place):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from actionlib.errors import ActionError
 
 LISTS_OF_SETS = ("exclusive", "at-least-one-of", "skip-set", "group")
 RULES = (*LISTS_OF_SETS, "requires", "skip")
+SETTINGS = ("toolchain", "platform")
 MOST_BYTES = 1 << 20
 
 
@@ -32,6 +34,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class CrateSettings:
+    """Where all rows of a crate run: a rustup toolchain, and a name for `runs-on` or its like."""
+
+    toolchain: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CuratedRow:
     """A row that people chose. `default`: on top of the default features, as `cargo --features` is."""
 
@@ -43,6 +53,7 @@ class CuratedRow:
     deprecated: bool
     dev: bool
     line: int
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,7 @@ class Configuration:
     path: Path
     rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     rows: tuple[CuratedRow, ...] = ()
+    settings: Mapping[str, CrateSettings] = field(default_factory=dict)
 
 
 def read_configuration(path: Path, features: Mapping[str, Collection[str]]) -> Configuration:
@@ -77,17 +89,21 @@ class _Reader:
     def read(self, node: yaml.Node | None) -> Configuration:
         if node is None:
             return Configuration(self._path)
-        rules, rows = {}, []
+        rules, rows, settings = {}, [], {}
         for key, value in self._mapping(node, ("crates", "rows")).items():
             if key == "crates":
                 for crate, body in self._mapping(value, tuple(self._features)).items():
-                    rules[crate] = tuple(self._rules(crate, body))
+                    given = self._mapping(body, (*RULES, *SETTINGS))
+                    settings[crate] = CrateSettings(
+                        **{name: self._word(given.pop(name)) for name in SETTINGS if name in given}
+                    )
+                    rules[crate] = tuple(self._rules(crate, given))
             else:
                 rows += [self._row(one) for one in self._sequence(value)]
-        return Configuration(self._path, rules, tuple(rows))
+        return Configuration(self._path, rules, tuple(rows), settings)
 
-    def _rules(self, crate: str, node: yaml.Node) -> Iterator[Rule]:
-        for kind, value in self._mapping(node, RULES).items():
+    def _rules(self, crate: str, given: Mapping[str, yaml.Node]) -> Iterator[Rule]:
+        for kind, value in given.items():
             if kind == "requires":
                 for feature, others in self._mapping(value, tuple(self._features[crate])).items():
                     yield Rule(kind, (feature, *self._names(crate, others)), _line(others))
@@ -98,7 +114,7 @@ class _Reader:
                     yield Rule(kind, self._names(crate, one), _line(one))
 
     def _row(self, node: yaml.Node) -> CuratedRow:
-        allowed = ("crate", "features", "description", "deps", "default", "deprecated", "dev")
+        allowed = ("crate", "features", "description", "deps", "default", "deprecated", "dev", "platform")
         given = self._mapping(node, allowed)
         if "crate" not in given and len(self._features) == 1:
             crate = next(iter(self._features))
@@ -119,6 +135,7 @@ class _Reader:
             deprecated=flags.get("deprecated", False),
             dev=flags.get("dev", False),
             line=_line(node),
+            platform=self._word(given["platform"]) if "platform" in given else "",
         )
 
     def _names(self, crate: str, node: yaml.Node) -> tuple[str, ...]:
@@ -133,6 +150,13 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return tuple(self._text(one) for one in node.value)
         return tuple(self._text(node).replace(",", " ").split())
+
+    def _word(self, node: yaml.Node) -> str:
+        """A name that may stand on a command line."""
+        text = self._text(node)
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", text):
+            self._fail(node, f"'{text}' is no name of letters, digits, '.', '_' and '-'", ())
+        return text
 
     def _mapping(self, node: yaml.Node, allowed: tuple[str, ...]) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):

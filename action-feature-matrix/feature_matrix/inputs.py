@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 
 from actionlib.errors import ActionError
 from actionlib.inputs import Inputs
 
-MODES = ("plan", "lint")
+MODES = ("plan", "validate", "lint")
 STRATEGIES = ("isolate", "pairwise", "each", "powerset", "curated")
 DEFAULT_CONFIG = ".github/feature-matrix.yml"
 MOST_JOBS = 256  # GitHub refuses a matrix with more
+OF_THE_ROW = frozenset(
+    {"--package", "-p", "--workspace", "--all", "--features", "-F", "--all-features", "--no-default-features"}
+    | {"--manifest-path", "--message-format", "--locked"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,15 @@ class Settings:
     depth: int
     max_jobs: int
     fail_on: str
+    shards: int  # 0: a job for each row, up to max_jobs
+    timings_file: str
+    rows: str
+    shard: tuple[int, int] | None
+    commands: tuple[tuple[str, ...], ...]
+    keep_going: bool
+    row_timeout_seconds: float | None
+    shrink_seconds: float
+    min_free_mib: int
 
 
 def parse(inputs: Inputs) -> Settings:
@@ -44,6 +59,15 @@ def parse(inputs: Inputs) -> Settings:
         depth=inputs.integer("depth", minimum=1, maximum=6),
         max_jobs=inputs.integer("max-jobs", minimum=1, maximum=MOST_JOBS),
         fail_on=inputs.choice("fail-on", ("never", "warning")),
+        shards=inputs.integer("shards", minimum=1, maximum=MOST_JOBS) if inputs.text("shards") else 0,
+        timings_file=inputs.text("timings-file"),
+        rows=inputs.text("rows"),
+        shard=_shard(inputs.text("shard")),
+        commands=tuple(_command(line) for line in inputs.lines("commands")),
+        keep_going=inputs.boolean("keep-going"),
+        row_timeout_seconds=inputs.optional_number("row-timeout-seconds", minimum=1, maximum=86400),
+        shrink_seconds=inputs.number("shrink-seconds", minimum=0, maximum=86400),
+        min_free_mib=inputs.integer("min-free-mib", minimum=0, maximum=1 << 20),
     )
     if settings.changed_files and settings.base_ref:
         raise ActionError(
@@ -59,3 +83,37 @@ def _ref(text: str) -> str:
             f"input 'base-ref' is '{text[:60]}'; allowed: a branch, tag or commit, such as origin/main"
         )
     return text
+
+
+def _shard(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
+    number, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= count <= MOST_JOBS:
+        raise ActionError(
+            f"input 'shard' is '{text}'; allowed: K/N with K from 1 to N, and N up to {MOST_JOBS}",
+            hint="For example 2/4, the second of four parts",
+        )
+    return number, count
+
+
+def _command(line: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ActionError(f"input 'commands' holds '{line}', whose quotes do not match: {error}") from error
+    words = words[1:] if words[:1] == ["cargo"] else words
+    if not words or not re.fullmatch(r"[a-z][\w-]*", words[0]):
+        raise ActionError(
+            f"input 'commands' holds '{line}'; allowed: cargo's subcommands with their arguments",
+            hint="For example `check`, `test`, `nextest run` or `clippy -- --deny warnings`",
+        )
+    own = words[: words.index("--")] if "--" in words else words
+    for word in own[1:]:
+        if word.partition("=")[0] in OF_THE_ROW:
+            raise ActionError(
+                f"input 'commands' holds '{line}', and '{word}' is for each row to say",
+                hint="Choose crates with 'packages', features with 'strategy' and 'config'",
+            )
+    return tuple(words)

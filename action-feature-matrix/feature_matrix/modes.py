@@ -7,7 +7,11 @@ from importlib import import_module
 from actionlib.entrypoint import Context, Result
 from feature_matrix.inputs import parse
 
-_MODES = {"plan": ("plan_mode", "plan"), "lint": ("lint_mode", "run_lint")}
+_MODES = {
+    "plan": ("plan_mode", "plan"),
+    "validate": ("validate_mode", "validate"),
+    "lint": ("lint_mode", "run_lint"),
+}
 
 
 def run(context: Context) -> Result:

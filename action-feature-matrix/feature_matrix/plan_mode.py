@@ -17,8 +17,9 @@ from feature_matrix.constraints import constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import DEFAULT_CONFIG, Settings
 from feature_matrix.manifests import Crate, Workspace, read_workspace
-from feature_matrix.planning import CratePlan, plan_crate
+from feature_matrix.planning import CratePlan, Row, plan_crate
 from feature_matrix.shards import as_matrix, into_shards
+from feature_matrix.timings import timings_of
 
 TITLE = "Feature matrix"
 ROWS_SHOWN = 300
@@ -29,17 +30,10 @@ def plan(context: Context, settings: Settings) -> Result:
     workspace = read_workspace(
         workspace_of(context.environ) / settings.manifest_path, environ=context.environ
     )
-    crates = _chosen(workspace, settings)
-    configuration = _configuration(context, settings, workspace)
-    if affected := _affected(context, settings, workspace, configuration):
-        crates = {name: crate for name, crate in crates.items() if name in affected.crates}
-        context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
-    curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
-    plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
-    if workspace.source == "Cargo.toml":
-        context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
+    plans = _plans(context, settings, workspace)
     rows = [row for one in plans for row in one.rows]
-    shards = into_shards(rows, most=settings.max_jobs)
+    times = timings_of(context, settings)
+    shards = into_shards(rows, most=min(settings.max_jobs, settings.shards or len(rows)), times=times)
     _summarise(context, plans, jobs=len(shards), source=workspace.source)
     context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
     outputs = {
@@ -51,7 +45,26 @@ def plan(context: Context, settings: Settings) -> Result:
     return Result(outputs, facts=facts)
 
 
-def _configuration(context: Context, settings: Settings, workspace: Workspace) -> Configuration:
+def plan_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
+    """All rows, for a job that runs what it plans."""
+    return [row for one in _plans(context, settings, workspace) for row in one.rows]
+
+
+def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[CratePlan]:
+    crates = chosen_crates(workspace, settings)
+    configuration = configuration_of(context, settings, workspace)
+    if affected := _affected(context, settings, workspace, configuration):
+        crates = {name: crate for name, crate in crates.items() if name in affected.crates}
+        context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
+    curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
+    plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
+    if workspace.source == "Cargo.toml":
+        context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
+    return plans
+
+
+def configuration_of(context: Context, settings: Settings, workspace: Workspace) -> Configuration:
+    """What the configuration says; nothing where there is none and none was named."""
     path = workspace_of(context.environ) / (settings.config or DEFAULT_CONFIG)
     if not path.is_file():
         if settings.config:
@@ -110,10 +123,12 @@ def _plan_one(
         depth=settings.depth,
         constraints=constraints_of(graph, rules),
         curated=[row for row in curated if row.crate == crate.name],
+        place=configuration.settings.get(crate.name),
     )
 
 
-def _chosen(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:
+def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:
+    """The crates that 'packages' and 'exclude' leave. Raises ActionError for one that is no member."""
     for name, given in (("packages", settings.packages), ("exclude", settings.exclude)):
         for one in given:
             if one not in workspace.crates:

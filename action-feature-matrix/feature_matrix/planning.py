@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from actionlib.errors import ActionError
-from feature_matrix.configuration import CuratedRow
+from feature_matrix.configuration import CrateSettings, CuratedRow
 from feature_matrix.constraints import Combination, Constraints, Solver
 from feature_matrix.coverage import feasible_goals
 from feature_matrix.covering import cover, optimal_pairwise
@@ -34,6 +34,9 @@ class Row:
     reason: str
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    toolchain: str = ""
+    platform: str = ""
+    signature: tuple[str, str] = ("", "")  # crate, and what the row enables in its dependencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,13 @@ def plan_crate(
     depth: int,
     constraints: Constraints | None = None,
     curated: Sequence[CuratedRow] = (),
+    place: CrateSettings | None = None,
 ) -> CratePlan:
     """Plan one crate, whose constraints allow something, with these curated rows.
 
     Raises ActionError for a powerset that is out of hand, and for a curated row that the constraints forbid.
     """
+    place = place or CrateSettings()
     solver = Solver(graph, constraints or Constraints())
     goals = feasible_goals(graph, solver)
     standard = [_curated(graph, solver, one) for one in curated]
@@ -101,7 +106,7 @@ def plan_crate(
     count = len(graph.names)
     return CratePlan(
         crate=graph.crate.name,
-        rows=tuple(_row(graph, wanted, also, curated) for wanted, also in first),
+        rows=tuple(_row(graph, wanted, also, curated, place) for wanted, also in first),
         features=count,
         pairs=goals.pairs - sum(1 for _ in left.open_pairs()),
         pairs_feasible=goals.pairs,
@@ -205,7 +210,13 @@ def _merge(graph: FeatureGraph, wanted: Iterable[_Wanted]) -> list[tuple[_Wanted
     return [(known, tuple(others)) for known, others in first.values()]
 
 
-def _row(graph: FeatureGraph, wanted: _Wanted, also: tuple[str, ...], curated: Sequence[CuratedRow]) -> Row:
+def _row(
+    graph: FeatureGraph,
+    wanted: _Wanted,
+    also: tuple[str, ...],
+    curated: Sequence[CuratedRow],
+    place: CrateSettings,
+) -> Row:
     """What a row of one feature needs goes with every row that enables it."""
     one, written = wanted.combination, wanted.written
     needs = [
@@ -218,15 +229,19 @@ def _row(graph: FeatureGraph, wanted: _Wanted, also: tuple[str, ...], curated: S
     return Row(
         crate=graph.crate.name,
         features=graph.features_of(one.generators),
-        flags=_flags(graph, one.generators),
+        flags=flags_of(graph, one.generators),
         description=f"{graph.crate.name}: {name}",
         reason=wanted.reason,
         also=also,
         needs=tuple(dict.fromkeys(needs)),
+        toolchain=place.toolchain,
+        platform=written.platform if written and written.platform else place.platform,
+        signature=(graph.crate.name, f"{one.closure & ~graph.chosen & ~graph.default:x}"),
     )
 
 
-def _flags(graph: FeatureGraph, generators: int) -> str:
+def flags_of(graph: FeatureGraph, generators: int) -> str:
+    """What tells cargo to build this combination."""
     package = f"--package {graph.crate.name}"
     if graph.names and generators == graph.chosen:
         return f"{package} --all-features"

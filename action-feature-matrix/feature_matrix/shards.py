@@ -2,52 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 
+from actionlib.errors import ActionError
 from feature_matrix.planning import Row
+from feature_matrix.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One job of the matrix."""
+    """One job of the matrix. All of its rows want the same toolchain and platform."""
 
     name: str
     number: int
     rows: tuple[Row, ...]
 
 
-def into_shards(rows: Sequence[Row], *, most: int) -> tuple[Shard, ...]:
-    """At most `most` jobs. Neighbours, which are rows of one crate and share its dependencies, stay together."""
-    count = min(len(rows), most)
-    bounds = [index * len(rows) // count for index in range(count + 1)] if count else []
-    parts = [tuple(rows[begin:end]) for begin, end in pairwise(bounds)]
+def into_shards(rows: Sequence[Row], *, most: int, times: Timings) -> tuple[Shard, ...]:
+    """At most `most` jobs, as equal in time as can be, in which rows that share built dependencies stay together.
+
+    Rows of one toolchain and platform are ordered by crate and by what they enable in dependencies, and cut where the
+    longest part is shortest. Raises ActionError when there are more kinds of machine than jobs.
+    """
+    kinds: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.signature):
+        kinds.setdefault((row.toolchain, row.platform), []).append(row)
+    if len(kinds) > most:
+        raise ActionError(
+            f"{len(kinds)} combinations of toolchain and platform do not fit into {most} jobs",
+            hint="Raise 'max-jobs' or 'shards'",
+        )
+    place = {id(row): index for index, row in enumerate(rows)}
+    parts = [
+        sorted(part, key=lambda row: place[id(row)])
+        for (kind, count) in _share(kinds, most, times)
+        for part in _cut(kinds[kind], count, times)
+    ]
+    parts.sort(key=lambda part: place[id(part[0])])
     return tuple(
-        Shard(_name(part, number, count), number, part) for number, part in enumerate(parts, start=1)
+        Shard(_name(part, number, len(parts)), number, tuple(part)) for number, part in enumerate(parts, 1)
     )
 
 
+def _share(
+    kinds: dict[tuple[str, str], list[Row]], most: int, times: Timings
+) -> Iterator[tuple[tuple[str, str], int]]:
+    """How many jobs each kind gets: one, and then always the one whose jobs would be longest."""
+    weights = {kind: sum(times.expect(row.flags) for row in rows) for kind, rows in kinds.items()}
+    counts = dict.fromkeys(kinds, 1)
+    for _ in range(min(most, sum(map(len, kinds.values()))) - len(kinds)):
+        open_kinds = [kind for kind in kinds if counts[kind] < len(kinds[kind])]
+        longest = max(open_kinds, key=lambda kind: weights[kind] / counts[kind])
+        counts[longest] += 1
+    yield from counts.items()
+
+
+def _cut(rows: Sequence[Row], count: int, times: Timings) -> list[list[Row]]:
+    """`count` neighbouring parts, none empty, of which the longest is as short as possible (the linear partition)."""
+    weights = [times.expect(row.flags) for row in rows]
+    low, high = max(weights), sum(weights)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if len(_filled(weights, middle)) <= count:
+            high = middle
+        else:
+            low = middle
+    sizes = _filled(weights, high * (1 + 1e-9))
+    while len(sizes) < count:  # no part is to be empty: halve the one with most rows
+        index = max(range(len(sizes)), key=sizes.__getitem__)
+        sizes[index : index + 1] = [sizes[index] // 2, sizes[index] - sizes[index] // 2]
+    parts, begin = [], 0
+    for size in sizes:
+        parts.append(list(rows[begin : begin + size]))
+        begin += size
+    return parts
+
+
+def _filled(weights: Sequence[float], capacity: float) -> list[int]:
+    """Sizes of parts that are filled, one after the other, up to a capacity."""
+    sizes, used = [0], 0.0
+    for weight in weights:
+        if sizes[-1] and used + weight > capacity:
+            sizes.append(0)
+            used = 0.0
+        sizes[-1] += 1
+        used += weight
+    return sizes
+
+
 def as_matrix(shards: Sequence[Shard]) -> dict[str, list[dict[str, object]]]:
-    """For `strategy: matrix:`."""
+    """For `strategy: matrix:`. An entry with one row has its crate, features and flags too."""
     return {
         "include": [
             {
                 "name": shard.name,
                 "shard": f"{shard.number}/{len(shards)}",
-                "rows": [
-                    {
-                        key: value
-                        for key, value in asdict(row).items()
-                        if key in ("crate", "flags", "description", "needs")
-                    }
-                    | {"features": ",".join(row.features)}
-                    for row in shard.rows
-                ],
+                "toolchain": shard.rows[0].toolchain,
+                "platform": shard.rows[0].platform,
+                "needs": list(dict.fromkeys(need for row in shard.rows for need in row.needs)),
+                "rows": (rows := [_as_entry(row) for row in shard.rows]),
             }
+            | ({name: rows[0][name] for name in ("crate", "features", "flags")} if len(rows) == 1 else {})
             for shard in shards
         ]
     }
+
+
+def _as_entry(row: Row) -> dict[str, object]:
+    names = ("crate", "flags", "description", "needs", "toolchain")
+    whole = asdict(row)
+    return {name: whole[name] for name in names} | {"features": ",".join(row.features)}
 
 
 def _name(rows: Sequence[Row], number: int, count: int) -> str:

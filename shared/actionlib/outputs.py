@@ -49,8 +49,7 @@ class Outputs:
                 os.dup2(nowhere.fileno(), self._log.fileno())
 
     def error(self, message: str, *, title: str = "", file: str = "", line: int = 0) -> None:
-        """An error annotation, at a file (relative to the repository) where one is named; at the prompt a line on
-        standard error."""
+        """An error annotation; at the prompt a line on standard error. `file` is relative to the repository."""
         self._annotate("error", message, title, file, line)
 
     def warning(self, message: str, *, title: str = "") -> None:

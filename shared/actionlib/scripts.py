@@ -158,7 +158,7 @@ class _Signals:
             os.write(self._writing, bytes([number]))
 
     def next(self, *, until: float | None, ended: int | None, output: _Output | None) -> int | None:
-        """A noted signal's number, or None when `ended` (a pidfd) says so, it is `until` (monotonic), or output came."""
+        """A noted signal's number; None when `ended` (a pidfd) says so, it is `until` (monotonic), or output came."""
         poller = select.poll()
         more = output.descriptor if output else None
         for descriptor in (self._reading, ended, more):

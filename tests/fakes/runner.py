@@ -77,7 +77,7 @@ class FakeStep:
 
     def wait(self, timeout_seconds: float = 60) -> StepResult:
         """Wait for its end; its environment and path then belong to the job's later steps."""
-        from actionlib.scripts import parse_key_values
+        from actionlib.key_values import parse_key_values
 
         done = self._files["result"]
         poll_until(done.exists, timeout_seconds=timeout_seconds, what="the step's end")

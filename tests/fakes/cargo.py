@@ -1,0 +1,40 @@
+"""The real cargo in tests: a crate on disk, and the environment that lets a step with a HOME of its own find Rust."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from fakes.steps import StepRun
+
+CARGO = shutil.which("cargo")
+needs_cargo = pytest.mark.skipif(CARGO is None, reason="needs cargo on PATH")
+TOOLCHAIN = {
+    name: os.environ[name] for name in ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN") if name in os.environ
+}
+if CARGO and "RUSTUP_HOME" not in TOOLCHAIN:  # the step gets a HOME of its own
+    TOOLCHAIN["RUSTUP_HOME"] = str(Path.home() / ".rustup")
+
+
+def write_crate(folder: Path, manifest: str = "", name: str = "sample", source: str = "") -> None:
+    """A library. `manifest` is what follows its [package] table."""
+    (folder / "src").mkdir(parents=True)
+    (folder / "src/lib.rs").write_text(source)
+    (folder / "Cargo.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{manifest}'
+    )
+
+
+def rows_of(step: StepRun) -> list[dict[str, str]]:
+    """All rows of the matrix that a plan put out."""
+    return [row for entry in json.loads(step.outputs["matrix"])["include"] for row in entry["rows"]]
+
+
+def results_of(step: StepRun) -> Mapping[str, Mapping[str, object]]:
+    """What became of the rows, by their descriptions."""
+    return {row["description"]: row for row in step.facts["rows"]}

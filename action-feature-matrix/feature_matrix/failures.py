@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from feature_matrix.cargo_runs import CargoResult
+from feature_matrix.cargo_runs import CargoResult, Diagnostic
 from feature_matrix.configuration import Configuration
 from feature_matrix.constraints import Solver, constraints_of
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.outcomes import FAILED, Outcome
 from feature_matrix.planning import Row, flags_of
 from feature_matrix.shrinking import Shrunk, shrink
+
+MOST_ANSWERS = 3  # for one row
 
 # Runs a command for some flags of a row's crate, in at most so many seconds.
 Probe = Callable[[Row, Sequence[str], Sequence[str], float], CargoResult]
@@ -27,12 +29,26 @@ class Failure:
     words: tuple[str, ...]
     result: CargoResult
 
-    def is_like(self, result: CargoResult) -> bool:
-        """Whether a command failed with this failure's first error, or where it has none, at all."""
-        if result.passed or result.timed_out:
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a failure was shrunk to. `errors` are all that the least set brings about."""
+
+    failure: Failure
+    least: Shrunk
+    errors: tuple[Diagnostic, ...]
+    note: str
+
+    def explains(self, failure: Failure, graph: FeatureGraph) -> bool:
+        """Whether the row has all of these features, and nothing that cures."""
+        if (failure.row.crate, failure.words) != (self.failure.row.crate, self.failure.words):
             return False
-        errors = self.result.errors[:1]
-        return all(any(one.is_like(other) for other in result.errors) for one in errors)
+        closure = _closure(graph, failure.row)
+        cured = self.least.cure and not self.least.cure & ~closure
+        return self.least.exact and not self.least.features & ~closure and not cured
+
+    def accounts_for(self, error: Diagnostic) -> bool:
+        return any(error.is_like(other) for other in self.errors)
 
 
 def explain_failures(
@@ -47,36 +63,57 @@ def explain_failures(
 ) -> dict[str, Outcome]:
     """The outcomes of the failed rows by their flags, each with a note of what it was shrunk to.
 
-    A row that another one's answer explains (the same first error, and all of its features) is not shrunk again.
+    A row whose errors other rows' answers account for is not shrunk again; one with several mistakes has an answer
+    for each.
     """
     deadline = time.monotonic() + budget_seconds
     found: dict[str, Outcome] = {}
-    known: list[tuple[Failure, Shrunk, str]] = []
+    known: list[_Answer] = []
     # Rows of few features first: they are shrunk soonest, and explain the others.
     for failure in sorted(failures, key=lambda one: _closure(graphs[one.row.crate], one.row).bit_count()):
         graph = graphs[failure.row.crate]
-        note = next((note for other, least, note in known if _explains(other, least, failure, graph)), None)
-        if note is None:
-            rules = configuration.rules.get(graph.crate.name, ())
-            solver = Solver(graph, constraints_of(graph, rules))
-            search = _Search(failure, graph, run, deadline, say)
+        rules = configuration.rules.get(graph.crate.name, ())
+        solver = Solver(graph, constraints_of(graph, rules))
+        answers = [one for one in known if one.explains(failure, graph)]
+        open_errors: list[Diagnostic | None] = [
+            error for error in failure.result.errors if not any(one.accounts_for(error) for one in answers)
+        ]
+        if not failure.result.errors and not answers:
+            open_errors = [None]
+        own = [one for one in answers if any(map(one.accounts_for, failure.result.errors))]
+        while open_errors and len(own) < MOST_ANSWERS:
+            target = open_errors[0]
+            search = _Search(failure, target, graph, run, deadline, say)
             failing = graph.mask(failure.row.features)
             passing = _passing_above(graph, failing, passed.get(graph.crate.name, ()))
             least = shrink(graph, solver, failing, search.fails, passing=passing)
-            note = _told(graph, least, search)
-            known.append((failure, least, note))
-            say(f"{graph.crate.name} {note}")
-        found[failure.row.flags] = _outcome(failure, note)
+            errors = search.errors.get(least.features, failure.result.errors)
+            answer = _Answer(failure, least, errors, _told(graph, least, search))
+            say(f"{graph.crate.name} {answer.note}")
+            known.append(answer)
+            own.append(answer)
+            open_errors = [
+                error for error in open_errors[1:] if error is not None and not answer.accounts_for(error)
+            ]
+        found[failure.row.flags] = _outcome(failure, own or answers)
     return found
 
 
 class _Search:
-    """Answers whether fewer features fail in the same way, until the time is over."""
+    """Answers whether fewer features fail with the same error, until the time is over."""
 
     def __init__(
-        self, failure: Failure, graph: FeatureGraph, run: Probe, deadline: float, say: Callable[[str], None]
+        self,
+        failure: Failure,
+        target: Diagnostic | None,
+        graph: FeatureGraph,
+        run: Probe,
+        deadline: float,
+        say: Callable[[str], None],
     ) -> None:
-        self._failure, self._graph, self._run, self._deadline, self._say = failure, graph, run, deadline, say
+        self._failure, self._target, self._graph = failure, target, graph
+        self._run, self._deadline, self._say = run, deadline, say
+        self.errors: dict[int, tuple[Diagnostic, ...]] = {}
         self.otherwise: set[int] = set()  # combinations that fail, but in another way
 
     def fails(self, features: int) -> bool | None:
@@ -87,21 +124,16 @@ class _Search:
         result = self._run(self._failure.row, self._failure.words, shlex.split(flags), left)
         if result.timed_out and time.monotonic() >= self._deadline:
             return None
-        same = self._failure.is_like(result)
+        self.errors[features] = result.errors
+        target = self._target
+        failed = not result.passed and not result.timed_out
+        same = failed and (target is None or any(target.is_like(one) for one in result.errors))
         if not same and not result.passed:
             self.otherwise.add(features)
         names = ",".join(self._graph.features_of(features)) or "none"
         word = "fails too" if same else "passes" if result.passed else "fails in another way"
         self._say(f"shrinking {self._failure.row.description}: {names} {word}")
         return same
-
-
-def _explains(other: Failure, least: Shrunk, failure: Failure, graph: FeatureGraph) -> bool:
-    if other.row.crate != failure.row.crate or other.words != failure.words or not least.exact:
-        return False
-    closure = _closure(graph, failure.row)
-    cured = least.cure and not least.cure & ~closure
-    return not least.features & ~closure and not cured and other.is_like(failure.result)
 
 
 def _closure(graph: FeatureGraph, row: Row) -> int:
@@ -136,8 +168,11 @@ def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
     return told
 
 
-def _outcome(failure: Failure, note: str) -> Outcome:
+def _outcome(failure: Failure, answers: Sequence[_Answer]) -> Outcome:
     row, result = failure.row, failure.result
+    errors = [
+        error for error in result.errors if any(one.accounts_for(error) for one in answers)
+    ] or result.errors
     return Outcome(
         row.crate,
         row.description,
@@ -147,7 +182,7 @@ def _outcome(failure: Failure, note: str) -> Outcome:
         result.seconds,
         result.units,
         command=f"cargo {' '.join(failure.words)} {row.flags}",
-        error=result.errors[0] if result.errors else None,
-        note=note,
+        error=errors[0] if errors else None,
+        note=", and ".join(dict.fromkeys(one.note for one in answers)),
         log=result.log,
     )

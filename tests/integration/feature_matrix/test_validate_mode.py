@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from fakes.cargo import TOOLCHAIN, needs_cargo, results_of, rows_of, write_crate
@@ -67,6 +68,13 @@ def crate(workspace):
     return write
 
 
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture
 def validate(matrix):
     def run(environ=None, **inputs):
@@ -123,7 +131,7 @@ def test_two_mistakes_are_told_apart(crate, validate):
     step = validate(commands="check")
     notes = {row["note"] for row in results_of(step).values() if row["state"] == "failed"}
     assert "fails with exactly {logging}" in notes
-    assert any(note.startswith("fails with exactly {audio, network}") for note in notes), notes
+    assert any("fails with exactly {audio, network}" in note for note in notes), notes
 
 
 def test_a_failing_test_is_shrunk_too_and_its_panic_is_annotated(crate, validate):
@@ -180,8 +188,7 @@ def test_a_row_that_hangs_is_ended_with_all_that_it_started(crate, validate, tmp
     (row,) = step.facts["rows"]
     assert row["state"] == "timed out"
     assert "took more than 15 s" in step.errors[0]
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert not runs(int(pid.read_text()))
 
 
 def test_what_a_test_prints_cannot_act_as_a_workflow_command(crate, validate):
@@ -275,8 +282,7 @@ def test_a_cancelled_job_ends_cargo_and_reports_what_it_has(crate, matrix, tmp_p
     done = step.wait(30)
     assert done.exit_code == 130, done.log
     assert done.facts["rows"][0]["state"] == "skipped"
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(mark.read_text()), 0)
+    assert not runs(int(mark.read_text()))
 
 
 def test_a_crate_with_its_own_toolchain_is_run_with_it(crate, validate, matrix):

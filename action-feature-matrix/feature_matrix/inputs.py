@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from actionlib.errors import ActionError
 from actionlib.inputs import Inputs
 
-MODES = ("plan", "validate", "lint")
+MODES = ("plan", "validate", "msrv", "deps", "docs", "lint")
 STRATEGIES = ("isolate", "pairwise", "each", "powerset", "curated")
 DEFAULT_CONFIG = ".github/feature-matrix.yml"
 MOST_JOBS = 256  # GitHub refuses a matrix with more
@@ -43,6 +43,8 @@ class Settings:
     row_timeout_seconds: float | None
     shrink_seconds: float
     min_free_mib: int
+    install: bool
+    check_links: bool
 
 
 def parse(inputs: Inputs) -> Settings:
@@ -68,6 +70,8 @@ def parse(inputs: Inputs) -> Settings:
         row_timeout_seconds=inputs.optional_number("row-timeout-seconds", minimum=1, maximum=86400),
         shrink_seconds=inputs.number("shrink-seconds", minimum=0, maximum=86400),
         min_free_mib=inputs.integer("min-free-mib", minimum=0, maximum=1 << 20),
+        install=inputs.boolean("install"),
+        check_links=inputs.boolean("check-links"),
     )
     if settings.changed_files and settings.base_ref:
         raise ActionError(

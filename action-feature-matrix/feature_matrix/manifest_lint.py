@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_matrix.manifests import Crate, Workspace, read_toml
+from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version, read_toml
 
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
@@ -35,9 +35,8 @@ def lint(workspace: Workspace) -> tuple[Finding, ...]:
 
 def _lint_root(workspace: Workspace) -> Iterator[Finding]:
     manifest = workspace.root / "Cargo.toml"
-    document = read_toml(manifest) if manifest.is_file() else {}
-    misplaced = (document.get("workspace") or {}).get("rust-version")
-    if misplaced is not None:
+    misplaced = misplaced_rust_version(workspace)
+    if misplaced:
         yield Finding(
             WARNING,
             "rust-version-misplaced",
@@ -52,7 +51,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
     version = read_toml(lock).get("version", 1)
     needs = LOCK_FILE_NEEDS.get(version)
     declared = [crate.rust_version for crate in workspace.crates.values() if crate.rust_version]
-    versions = [_release(one) for one in [*declared, str(misplaced or "")] if one]
+    versions = [_release(one) for one in [*declared, misplaced] if one]
     lowest = min((one for one in versions if one), default=None)
     if needs and lowest and lowest < needs:
         yield Finding(

@@ -79,6 +79,13 @@ def read_workspace(manifest: Path, *, environ: Mapping[str, str]) -> Workspace:
     )
 
 
+def misplaced_rust_version(workspace: Workspace) -> str:
+    """`rust-version` below [workspace], where cargo ignores it; empty where there is none."""
+    manifest = workspace.root / "Cargo.toml"
+    document = read_toml(manifest) if manifest.is_file() else {}
+    return str((document.get("workspace") or {}).get("rust-version") or "")
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A manifest. Raises ActionError that names the file and, for a mistake in it, the line."""
     try:

@@ -10,6 +10,9 @@ from feature_matrix.inputs import parse
 _MODES = {
     "plan": ("plan_mode", "plan"),
     "validate": ("validate_mode", "validate"),
+    "msrv": ("msrv_mode", "msrv"),
+    "deps": ("deps_mode", "deps"),
+    "docs": ("docs_mode", "docs"),
     "lint": ("lint_mode", "run_lint"),
 }
 

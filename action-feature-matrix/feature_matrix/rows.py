@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
@@ -16,13 +17,14 @@ from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
 
 
-def rows_to_run(
-    context: Context,
-    settings: Settings,
-    workspace: Workspace,
-    graphs: dict[str, FeatureGraph],
-) -> list[Row]:
+def graphs_of(workspace: Workspace) -> dict[str, FeatureGraph]:
+    """The feature graph of each crate."""
+    return {name: FeatureGraph(crate, workspace.crates) for name, crate in workspace.crates.items()}
+
+
+def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """The rows of this job. Raises ActionError for rows that this checkout does not have."""
+    graphs = graphs_of(workspace)
     if settings.rows:
         rows = [_given(one, graphs) for one in _entries(settings.rows)]
     else:
@@ -88,3 +90,8 @@ def _word(entry: dict[str, object], name: str) -> str:
             f"input 'rows' has {name} '{text[:80]}'; allowed: letters, digits, '.', '_' and '-'"
         )
     return text
+
+
+def standard_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
+    """None, default and all features (or the nearest that is allowed) of each chosen crate."""
+    return plan_rows(context, replace(settings, strategy="standard"), workspace)

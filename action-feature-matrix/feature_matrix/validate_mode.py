@@ -6,7 +6,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actionlib.entrypoint import EXIT_INTERRUPTED, EXIT_USER_ERROR, Context, Interrupted, Result
@@ -14,13 +14,12 @@ from actionlib.scoped_runs import workspace_of
 from actionlib.summary import duration, size
 from feature_matrix.cargo_runs import CargoResult, CargoRunner, cargo_command, require_cargo
 from feature_matrix.failures import Failure, explain_failures
-from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import Settings
-from feature_matrix.manifests import read_workspace
+from feature_matrix.manifests import Workspace, read_workspace
 from feature_matrix.outcomes import FAILED, PASSED, SKIPPED, Outcome, state_of, summarise, write_junit
 from feature_matrix.plan_mode import configuration_of
 from feature_matrix.planning import Row
-from feature_matrix.rows import rows_to_run
+from feature_matrix.rows import graphs_of, rows_to_run
 from feature_matrix.timings import HostTimings, Timings
 
 TITLE = "Feature matrix"
@@ -30,36 +29,64 @@ MOST_ANNOTATIONS = 10  # GitHub shows no more errors of one step
 def validate(context: Context, settings: Settings) -> Result:
     """Run this job's rows. The step fails if one of them does."""
     require_cargo(context)
-    folder = workspace_of(context.environ)
-    workspace = read_workspace(folder / settings.manifest_path, environ=context.environ)
-    graphs = {name: FeatureGraph(crate, workspace.crates) for name, crate in workspace.crates.items()}
-    store = HostTimings(context, settings.manifest_path)
-    times = store.read()
-    rows = rows_to_run(context, settings, workspace, graphs)
+    workspace = read_workspace(
+        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
+    )
+    rows = rows_to_run(context, settings, workspace)
     if not rows:
         context.out.notice("there is no row for this job", title=TITLE)
-    run = _Validation(context, settings, workspace.root, times)
+    store = HostTimings(context, settings.manifest_path)
+    outcomes, interrupted = run_rows(
+        context, settings, workspace, rows, commands=settings.commands, times=store.read()
+    )
+    store.add({one.flags: round(one.seconds, 3) for one in outcomes if one.state == PASSED})
+    return report(context, outcomes, root=workspace.root, title=TITLE, interrupted=interrupted)
+
+
+def run_rows(
+    context: Context,
+    settings: Settings,
+    workspace: Workspace,
+    rows: Sequence[Row],
+    *,
+    commands: Sequence[Sequence[str]],
+    times: Timings,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[list[Outcome], bool]:
+    """Run cargo's `commands` for each row, and shrink what fails. The second value: whether the job was cancelled."""
+    run = _Validation(context, settings, workspace.root, times, commands, environ or {})
     outcomes = run.all(rows)
-    if run.failures and not run.interrupted:
+    if not run.failures or run.interrupted:
+        return outcomes, run.interrupted
+    try:
         explained = explain_failures(
             run.failures,
-            graphs=graphs,
+            graphs=graphs_of(workspace),
             configuration=configuration_of(context, settings, workspace),
             passed=run.passed,
             run=run.probe,
             budget_seconds=settings.shrink_seconds,
             say=context.out.say,
         )
-        outcomes = [explained.get(one.flags, one) for one in outcomes]
-    store.add({one.flags: round(one.seconds, 3) for one in outcomes if one.state == PASSED})
-    return report(context, outcomes, root=workspace.root, title=TITLE, interrupted=run.interrupted)
+    except Interrupted:  # what was found until then is told all the same
+        return outcomes, True
+    return [explained.get(one.flags, one) for one in outcomes], False
 
 
 class _Validation:
     """One job's rows, one after the other with one target directory: the order makes no difference to what is built."""
 
-    def __init__(self, context: Context, settings: Settings, root: Path, times: Timings) -> None:
+    def __init__(
+        self,
+        context: Context,
+        settings: Settings,
+        root: Path,
+        times: Timings,
+        commands: Sequence[Sequence[str]],
+        environ: Mapping[str, str],
+    ) -> None:
         self._context, self._settings, self._times = context, settings, times
+        self._commands, self._environ = commands, environ
         self._manifest = root / "Cargo.toml"
         self._locked = (root / "Cargo.lock").is_file()
         self._target = Path(context.environ.get("CARGO_TARGET_DIR") or root / "target")
@@ -101,20 +128,20 @@ class _Validation:
         """Run one command for other features of the row's crate, unseen, in at most so many seconds."""
         limit = min(seconds, self._settings.row_timeout_seconds or seconds)
         return CargoRunner(self._context, timeout_seconds=limit).run(
-            self._command(words, flags, row.toolchain), shown=False
+            self._command(words, flags, row.toolchain), shown=False, environ=self._environ
         )
 
     def _row(self, row: Row) -> Outcome:
         seconds, units = 0.0, 0
-        for words in self._settings.commands:
+        for words in self._commands:
             command = self._command(words, shlex.split(row.flags), row.toolchain)
             self._context.out.say("$ " + " ".join(command))
-            result = self._runner.run(command, shown=True)
+            result = self._runner.run(command, shown=True, environ=self._environ)
             seconds += result.seconds
             units += result.units
             if not result.passed:
                 if not result.timed_out:
-                    self.failures.append(Failure(row, words, result))
+                    self.failures.append(Failure(row, tuple(words), result))
                 return Outcome(
                     row.crate,
                     row.description,

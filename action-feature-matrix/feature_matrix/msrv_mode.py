@@ -1,0 +1,59 @@
+"""`msrv`: does each crate build with the oldest Rust that it promises, with none, the default and all features?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from actionlib.entrypoint import Context, Result
+from actionlib.errors import ActionError
+from actionlib.scoped_runs import workspace_of
+from feature_matrix.cargo_runs import require_cargo
+from feature_matrix.inputs import Settings
+from feature_matrix.manifest_lint import lint
+from feature_matrix.manifests import misplaced_rust_version, read_workspace
+from feature_matrix.rows import standard_rows
+from feature_matrix.timings import Timings
+from feature_matrix.toolchains import toolchain_for
+from feature_matrix.validate_mode import report, run_rows
+
+TITLE = "Minimum Rust version"
+RULES = ("rust-version-misplaced", "lock-file-too-new")  # what makes the promise void
+
+
+def msrv(context: Context, settings: Settings) -> Result:
+    """Check the rows of each crate with its own oldest toolchain.
+
+    Raises ActionError where no crate declares a version, or a declared one is not here.
+    """
+    require_cargo(context)
+    workspace = read_workspace(
+        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
+    )
+    for one in lint(workspace):
+        if one.rule in RULES:
+            context.out.warning(one.text, title=TITLE)
+    misplaced = misplaced_rust_version(workspace)
+    versions = {crate.name: crate.rust_version or misplaced for crate in workspace.crates.values()}
+    rows = standard_rows(context, settings, workspace)
+    for name in dict.fromkeys(row.crate for row in rows if not versions[row.crate]):
+        context.out.notice(f"{name} declares no rust-version, and is left out", title=TITLE)
+    rows = [row for row in rows if versions[row.crate]]
+    if not rows:
+        raise ActionError(
+            f"no crate of {workspace.root} says which Rust it needs",
+            hint='Write rust-version = "1.NN" below [package], or below [workspace.package] and inherit it',
+        )
+    needed = dict.fromkeys(versions[row.crate] for row in rows)
+    toolchains = {version: toolchain_for(context, version, install=settings.install) for version in needed}
+    chosen = [
+        replace(
+            row,
+            toolchain=toolchains[versions[row.crate]],
+            description=f"{row.description} (Rust {versions[row.crate]})",
+        )
+        for row in rows
+    ]
+    outcomes, interrupted = run_rows(
+        context, settings, workspace, chosen, commands=[("check",)], times=Timings({})
+    )
+    return report(context, outcomes, root=workspace.root, title=TITLE, interrupted=interrupted)

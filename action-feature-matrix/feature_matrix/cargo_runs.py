@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +107,6 @@ class CargoRunner:
 
 def require_cargo(context: Context) -> None:
     """Raise ActionError that says how to get it where there is no cargo."""
-    import shutil
-
     path = context.environ.get("PATH", "")
     if shutil.which("cargo", path=path) is None:
         raise ActionError(

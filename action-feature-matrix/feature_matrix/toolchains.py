@@ -49,7 +49,10 @@ def toolchain_for(context: Context, version: str, *, install: bool) -> str:
     except subprocess.TimeoutExpired as error:
         raise ActionError(f"rustup did not install Rust {version} in {INSTALL_SECONDS} s") from error
     if done.returncode:
-        raise ActionError(f"rustup cannot install Rust {version}: {done.stderr.strip()[-1000:]}")
+        said = done.stderr[
+            max(0, done.stderr.find("error:")) :
+        ].strip()  # progress before it, a backtrace after it
+        raise ActionError(f"rustup cannot install Rust {version}: {said[:1000]}")
     return version
 
 

@@ -88,6 +88,7 @@ class _Validation:
         self._context, self._settings, self._times = context, settings, times
         self._commands, self._environ = commands, environ
         self._manifest = root / "Cargo.toml"
+        self._workspace = workspace_of(context.environ)
         self._locked = (root / "Cargo.lock").is_file()
         self._target = Path(context.environ.get("CARGO_TARGET_DIR") or root / "target")
         self._runner = CargoRunner(context, timeout_seconds=settings.row_timeout_seconds)
@@ -170,7 +171,7 @@ class _Validation:
         wanted = self._settings.min_free_mib << 20
         if self._free() >= wanted:
             return ""
-        if self._target.is_dir() and self._target.resolve().is_relative_to(self._manifest.parent.resolve()):
+        if self._target.is_dir() and self._target.resolve().is_relative_to(self._workspace.resolve()):
             before = self._free()
             shutil.rmtree(self._target, ignore_errors=True)
             self._context.out.warning(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.act import ROOT, Act, make_repository, rust_options
+from e2e.act import ROOT, Act, ActRun, make_repository, rust_options
 
 pytestmark = pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo on PATH")
+CALLED = ".github/workflows/feature-matrix.yml"
 CALLER = """
 on: push
 jobs:
@@ -35,6 +36,21 @@ def repository_with(tmp_path: Path, files: dict[str, str]) -> Path:
     return repository
 
 
+def run_reusable(act: Act, repository: Path) -> ActRun:
+    """Run the caller. act fetches actions of steps that it will skip, too: a stand-in serves for actions/checkout."""
+    called = (repository / CALLED).read_text()
+    pinned = re.search(r"uses: (actions/checkout@\w+)", called)[1]
+    checkout = repository.parent / "checkout"
+    checkout.mkdir()
+    (checkout / "action.yml").write_text("name: none\nruns: {using: composite, steps: []}\n")
+    return act.run(
+        repository,
+        "--workflows=.github/workflows/ci.yml",
+        f"--local-repository={pinned}={checkout}",
+        *rust_options(),
+    )
+
+
 def checked(log: str) -> list[str]:
     """The packages and features that jobs have checked."""
     return re.findall(
@@ -53,9 +69,8 @@ def test_the_example_plans_and_checks_every_row_in_four_jobs(act: Act, tmp_path)
 
 
 def test_the_reusable_workflow_builds_once_checks_every_row_and_says_so_at_the_end(act: Act, tmp_path):
-    called = ".github/workflows/feature-matrix.yml"
-    files = {".github/workflows/ci.yml": CALLER, called: (ROOT / called).read_text()}
-    run = act.run(repository_with(tmp_path, files), "--workflows=.github/workflows/ci.yml", *rust_options())
+    files = {".github/workflows/ci.yml": CALLER, CALLED: (ROOT / CALLED).read_text()}
+    run = run_reusable(act, repository_with(tmp_path, files))
     assert run.exit_code == 0, run.log[-5000:]
     rows = int(re.search(r"(\d+) rows for 6 crates in 4 jobs", run.log)[1])
     assert len(checked(run.log)) == len(set(checked(run.log))) == rows
@@ -64,15 +79,14 @@ def test_the_reusable_workflow_builds_once_checks_every_row_and_says_so_at_the_e
 
 
 def test_a_combination_that_fails_fails_the_last_job_of_the_reusable_workflow(act: Act, tmp_path):
-    called = ".github/workflows/feature-matrix.yml"
     caller = CALLER + "      packages: coldvox-vad\n      warm-up: ''\n"
     repository = repository_with(
-        tmp_path, {".github/workflows/ci.yml": caller, called: (ROOT / called).read_text()}
+        tmp_path, {".github/workflows/ci.yml": caller, CALLED: (ROOT / CALLED).read_text()}
     )
     source = repository / "examples/voice-app/crates/coldvox-vad/src/lib.rs"
     clash = '\n#[cfg(all(feature = "silero", feature = "level3"))]\ncompile_error!("both");\n'
     source.write_text(source.read_text() + clash)
-    run = act.run(repository, "--workflows=.github/workflows/ci.yml", *rust_options())
+    run = run_reusable(act, repository)
     assert run.exit_code != 0
     assert (
         "fails with exactly {silero, level3}" in run.log or "fails with exactly {level3, silero}" in run.log

@@ -81,11 +81,11 @@ class Goals:
 
 
 def feasible_goals(graph: FeatureGraph, solver: Solver) -> Goals:
-    """All pairs that some allowed combination shows, and all edges that one notices."""
+    """All pairs that some allowed combination shows, and all edges that one notices; idle features are left out."""
     goals = Goals(graph)
-    count = len(graph.names)
-    for one in range(count):
-        for other in range(count):
+    busy = [index for index in range(len(graph.names)) if not graph.idle >> index & 1]
+    for one in busy:
+        for other in busy:
             if other == one:
                 continue
             if solver.find(on=1 << one, off=1 << other):

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.errors import ActionError
-from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
 from feature_matrix.cargo_runs import require_cargo
 from feature_matrix.inputs import Settings
-from feature_matrix.manifests import read_workspace
+from feature_matrix.selection import workspace_named
 
 TITLE = "Dependencies"
 DEADLINE_SECONDS = 900
@@ -25,8 +24,7 @@ def deps(context: Context, settings: Settings) -> Result:
     refused even where no combination enables both.
     """
     require_cargo(context)
-    manifest = workspace_of(context.environ) / settings.manifest_path
-    workspace = read_workspace(manifest, environ=context.environ)
+    workspace = workspace_named(context, settings)
     locked = ["--locked"] if (workspace.root / "Cargo.lock").is_file() else []
     place = [f"--manifest-path={workspace.root / 'Cargo.toml'}", "--all-features", *locked]
     answer = json.loads(_cargo(context, ["metadata", "--format-version=1", *place]))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
-from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code, escape_cell
 from feature_matrix.cargo_runs import require_cargo
 from feature_matrix.inputs import Settings
-from feature_matrix.links import check_links, links_in
-from feature_matrix.manifests import read_workspace
+from feature_matrix.links import check_links, check_pages, links_in
 from feature_matrix.outcomes import PASSED
 from feature_matrix.rows import standard_rows
+from feature_matrix.selection import workspace_named
 from feature_matrix.timings import Timings
 from feature_matrix.validate_mode import report, run_rows
 
@@ -20,11 +19,12 @@ TITLE = "Documentation"
 
 
 def docs(context: Context, settings: Settings) -> Result:
-    """Document each row; then, with `check-links`, ask for every address on the pages."""
+    """Document each row; then, with `check-links`, ask for every address on the pages.
+
+    Links between pages are rustdoc's own to check, and cargo-deadlinks' where that is installed.
+    """
     require_cargo(context)
-    workspace = read_workspace(
-        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
-    )
+    workspace = workspace_named(context, settings)
     rows = standard_rows(context, settings, workspace)
     flags = f"{context.environ.get('RUSTDOCFLAGS', '')} --deny warnings".strip()
     outcomes, interrupted = run_rows(
@@ -45,15 +45,18 @@ def docs(context: Context, settings: Settings) -> Result:
     dead = check_links(links)
     context.out.say(f"{len(links)} links to other sites, {len(dead)} of them dead")
     for link, why in dead.items():
-        page = links[link].relative_to(folder)
-        context.out.error(f"{link} on {page}: {why}", title=TITLE)
+        context.out.error(f"{link} on {links[link].relative_to(folder)}: {why}", title=TITLE)
     if dead:
         rows_shown = [
             (code(link), code(links[link].relative_to(folder)), escape_cell(why))
             for link, why in dead.items()
         ]
         context.summary.table(("dead link", "page", "why"), rows_shown)
-    facts = {**result.facts, "links": len(links), "dead-links": dead}
-    return Result(
-        {**result.outputs, "findings": str(len(dead))}, EXIT_USER_ERROR if dead else result.exit_code, facts
-    )
+    pages = check_pages(folder, names, context.environ)
+    for name, said in pages.items():
+        context.out.error(f"cargo-deadlinks finds dead links between pages of {name}", title=TITLE)
+        context.out.quote(said)
+        context.summary.details(f"cargo-deadlinks: {escape_cell(name)}", said)
+    facts = {**result.facts, "links": len(links), "dead-links": dead, "dead-pages": pages}
+    outputs = {**result.outputs, "findings": str(len(dead) + len(pages))}
+    return Result(outputs, EXIT_USER_ERROR if dead or pages else result.exit_code, facts)

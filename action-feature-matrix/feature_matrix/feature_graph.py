@@ -7,7 +7,7 @@ clauses, so the closure is their least fixed point. Sets are bit masks: bit i is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from feature_matrix.manifests import Crate, Dependency
@@ -26,10 +26,11 @@ class FeatureGraph:
     """The features of one crate, its dependencies' and how they enable each other.
 
     `names` are the features that a plan chooses from: bit i of a mask is `names[i]`. `default` and the
-    nodes of dependencies (`dep:x`, `x/f`) have higher bits.
+    nodes of dependencies (`dep:x`, `x/f`) have higher bits. `idle` is what makes no difference to a build: the
+    features that are told to, and absent dependencies.
     """
 
-    def __init__(self, crate: Crate, members: Mapping[str, Crate]) -> None:
+    def __init__(self, crate: Crate, members: Mapping[str, Crate], *, idle: Collection[str] = ()) -> None:
         self.crate = crate
         self.names = crate.names()
         self._bits: dict[str, int] = {}
@@ -38,6 +39,12 @@ class FeatureGraph:
         self.chosen = (1 << len(self.names)) - 1
         self.default = self._bit("default")
         self.rules = tuple(self._rules(members))
+        absent = {one.key for one in crate.dependencies if one.absent}
+        self.idle = self.mask(idle)
+        for name, bit in self._bits.items():
+            key = name.removeprefix("dep:").partition("/")[0]
+            if key in absent and name != key:
+                self.idle |= bit
         self.edges = tuple(rule.edge for rule in self.rules if rule.edge)
         self._edge_rules = tuple((rule.body, rule.head) for rule in self.rules if rule.edge)
         self._other_rules = tuple((rule.body, rule.head) for rule in self.rules if not rule.edge)
@@ -73,8 +80,8 @@ class FeatureGraph:
         return reached
 
     def identity(self, closure: int) -> int:
-        """What makes two combinations the same build: all but the name `default`."""
-        return closure & ~self.default
+        """What makes two combinations the same build: all but the name `default` and what is idle."""
+        return closure & ~self.default & ~self.idle
 
     def noticed(self, generators: int, closure: int) -> int:
         """The declared edges whose loss would change this combination's closure: bit i is `edges[i]`.
@@ -91,7 +98,7 @@ class FeatureGraph:
             if not body & ~closure:
                 twice |= once & head
                 once |= head
-        alone = once & ~twice
+        alone = once & ~twice & ~self.idle
         result, bit = 0, 1
         for body, head in self._edge_rules:
             if head & alone and not body & ~closure:

@@ -32,6 +32,7 @@ class Settings:
     config: str  # relative to the workspace; empty: the default, which need not exist
     strategy: str
     depth: int
+    target_aware: bool
     max_jobs: int
     fail_on: str
     shards: int  # 0: a job for each row, up to max_jobs
@@ -59,6 +60,7 @@ def parse(inputs: Inputs) -> Settings:
         config=inputs.text("config"),
         strategy=inputs.choice("strategy", STRATEGIES),
         depth=inputs.integer("depth", minimum=1, maximum=6),
+        target_aware=inputs.boolean("target-aware"),
         max_jobs=inputs.integer("max-jobs", minimum=1, maximum=MOST_JOBS),
         fail_on=inputs.choice("fail-on", ("never", "warning")),
         shards=inputs.integer("shards", minimum=1, maximum=MOST_JOBS) if inputs.text("shards") else 0,

@@ -1,8 +1,10 @@
-"""Links of rendered documentation to other sites, and which of them lead nowhere."""
+"""Links of rendered documentation, and which of them lead nowhere."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import shutil
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +12,10 @@ from urllib.parse import urldefrag
 
 import requests
 
+from actionlib.errors import ActionError
+
 TIMEOUT_SECONDS = 15
+PAGES_SECONDS = 300
 AT_ONCE = 8
 # What rustdoc itself writes on every page.
 OF_RUSTDOC = ("https://doc.rust-lang.org/",)
@@ -34,6 +39,23 @@ def check_links(links: Iterable[str]) -> dict[str, str]:
     with ThreadPoolExecutor(AT_ONCE) as pool, requests.Session() as session:
         answers = pool.map(lambda link: (link, _reason(session, link)), list(links))
         return {link: why for link, why in answers if why}
+
+
+def check_pages(folder: Path, crates: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Of each crate with dead links between pages, what cargo-deadlinks says; empty where it is not installed."""
+    program = shutil.which("cargo-deadlinks", path=environ.get("PATH"))
+    told = {}
+    for crate in sorted(crates) if program else ():
+        command = [str(program), "deadlinks", "--dir", str(folder / crate)]
+        try:
+            done = subprocess.run(
+                command, env=dict(environ), capture_output=True, text=True, timeout=PAGES_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ActionError(f"cargo-deadlinks did not end in {PAGES_SECONDS} s for {crate}") from error
+        if done.returncode:
+            told[crate] = (done.stdout + done.stderr).strip()
+    return told
 
 
 def _reason(session: requests.Session, link: str) -> str:

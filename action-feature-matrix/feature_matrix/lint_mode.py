@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
-from actionlib.scoped_runs import workspace_of
 from actionlib.summary import escape_cell
 from feature_matrix.inputs import Settings
 from feature_matrix.manifest_lint import WARNING, Finding, lint
-from feature_matrix.manifests import read_workspace
+from feature_matrix.selection import workspace_named
 
 TITLE = "Feature lint"
 
 
 def run_lint(context: Context, settings: Settings) -> Result:
     """Look, tell, and fail only if `fail-on` says so."""
-    folder = workspace_of(context.environ)
-    workspace = read_workspace(folder / settings.manifest_path, environ=context.environ)
+    workspace = workspace_named(context, settings)
     findings = lint(workspace)
     root = workspace.root.resolve()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version, read_toml
+from feature_matrix.sources import source_text
 
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
@@ -65,7 +66,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _lint_crate(crate: Crate, workspace: Workspace) -> Iterator[Finding]:
-    source = _source_text(crate, workspace)
+    source = source_text(crate, workspace)
     named = _named_elsewhere(crate, workspace)
     for feature, values in crate.features.items():
         if feature == "default":
@@ -116,7 +117,9 @@ def _look_alikes(crate: Crate) -> Iterator[Finding]:
 
 def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
     """Features that this crate's other features or targets name, or other members ask for."""
-    named = {value for values in crate.features.values() for value in values} | crate.required
+    named = {value for values in crate.features.values() for value in values} | {
+        feature for features in crate.targets.values() for feature in features
+    }
     for other in workspace.crates.values():
         keys = {one.key for one in other.dependencies if one.member == crate.name}
         named |= {name for one in other.dependencies if one.member == crate.name for name in one.features}
@@ -124,17 +127,6 @@ def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
             key, _, feature = value.partition("/")
             named |= {feature} if key.removesuffix("?") in keys else set()
     return named
-
-
-def _source_text(crate: Crate, workspace: Workspace) -> str:
-    """All Rust of the crate, without other members that lie below it and what was built."""
-    folder = crate.manifest.parent
-    others = {one.manifest.parent for one in workspace.crates.values()} - {folder}
-    parts = []
-    for path in sorted(folder.rglob("*.rs")):
-        if "target" not in path.relative_to(folder).parts and not others & set(path.parents):
-            parts.append(path.read_text(encoding="utf-8", errors="replace"))
-    return "\n".join(parts)
 
 
 def _variable(feature: str) -> str:

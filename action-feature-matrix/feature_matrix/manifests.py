@@ -10,12 +10,13 @@ import json
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from actionlib.errors import ActionError
+from feature_matrix.compile_targets import CompileTarget
 
 METADATA_SECONDS = 120
 DEPENDENCY_TABLES = {"dependencies": None, "build-dependencies": "build", "dev-dependencies": "dev"}
@@ -23,13 +24,17 @@ DEPENDENCY_TABLES = {"dependencies": None, "build-dependencies": "build", "dev-d
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One dependency by its name in the manifest. `member` is the workspace member that it is, if it is one."""
+    """One dependency by its name in the manifest. `member` is the workspace member that it is, if it is one.
+
+    `absent`: a plan for one target was asked for, and cargo does not build it there.
+    """
 
     key: str
     optional: bool
     member: str
     features: tuple[str, ...]
     default_features: bool
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,9 @@ class Crate:
     dependencies: tuple[Dependency, ...]
     rust_version: str
     development: tuple[str, ...] = ()  # members among the dev-dependencies
-    required: frozenset[str] = frozenset()  # features that targets require
+    targets: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # with the features that they require
 
     def names(self) -> list[str]:
         """All features but `default`, in the manifest's order, the implicit ones last."""
@@ -52,15 +59,21 @@ class Crate:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """All members by name. `source` is `cargo metadata` or `Cargo.toml`."""
+    """All members by name. `source` is `cargo metadata` or `Cargo.toml`. `target`: read as cargo builds it there."""
 
     root: Path
     crates: Mapping[str, Crate]
     source: str
+    target: CompileTarget | None = None
 
 
-def read_workspace(manifest: Path, *, environ: Mapping[str, str]) -> Workspace:
-    """Read the manifest's workspace. Raises ActionError for a file that is absent, no TOML, or refused by cargo."""
+def read_workspace(
+    manifest: Path, *, environ: Mapping[str, str], target: CompileTarget | None = None
+) -> Workspace:
+    """Read the manifest's workspace, with a target as cargo builds it there.
+
+    Raises ActionError for a file that is absent, no TOML, or refused by cargo.
+    """
     if not manifest.is_file():
         raise ActionError(
             f"input 'manifest-path' is '{manifest}', where there is no file",
@@ -73,10 +86,9 @@ def read_workspace(manifest: Path, *, environ: Mapping[str, str]) -> Workspace:
     else:
         root, packages = manifest.parent, list(_read_members(manifest, document))
     names = {Path(str(one["manifest_path"])).parent.resolve(): str(one["name"]) for one in packages}
-    crates = [_crate(package, names) for package in packages]
-    return Workspace(
-        root, {crate.name: crate for crate in crates}, "cargo metadata" if cargo else "Cargo.toml"
-    )
+    crates = [_crate(package, names, target) for package in packages]
+    source = "cargo metadata" if cargo else "Cargo.toml"
+    return Workspace(root, {crate.name: crate for crate in crates}, source, target)
 
 
 def misplaced_rust_version(workspace: Workspace) -> str:
@@ -137,12 +149,13 @@ def _read_members(manifest: Path, document: Mapping[str, Any]) -> Iterator[dict[
 def _package(
     path: Path, document: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    tables = [document, *(document.get("target") or {}).values()]
+    tables = {None: document, **(document.get("target") or {})}
     dependencies = []
-    for table in tables:
+    for target, table in tables.items():
         for name, kind in DEPENDENCY_TABLES.items():
             for key, value in (table.get(name) or {}).items():
-                dependencies.append({**_dependency(path, key, _as_table(value), shared), "kind": kind})
+                one = _dependency(path, key, _as_table(value), shared)
+                dependencies.append({**one, "kind": kind, "target": target})
     package = document.get("package") or {}
     rust_version = package.get("rust-version")
     return {
@@ -173,21 +186,15 @@ def _as_table(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {"version": value}
 
 
-def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
+def _crate(package: Mapping[str, Any], names: Mapping[Path, str], target: CompileTarget | None) -> Crate:
     path = Path(str(package["manifest_path"]))
     document = read_toml(path)
     features = {name: tuple(map(str, values)) for name, values in (document.get("features") or {}).items()}
-    dependencies = tuple(
-        Dependency(
-            key=str(one.get("rename") or one["name"]),
-            optional=bool(one["optional"]),
-            member=_member(one, names),
-            features=tuple(one["features"]),
-            default_features=bool(one["uses_default_features"]),
-        )
-        for one in package["dependencies"]
-        if one.get("kind") != "dev"
-    )
+    declared: dict[str, list[Mapping[str, Any]]] = {}
+    for one in package["dependencies"]:
+        if one.get("kind") != "dev":
+            declared.setdefault(str(one.get("rename") or one["name"]), []).append(one)
+    dependencies = tuple(_united(key, some, names, target) for key, some in declared.items())
     # `dep:x` anywhere takes the implicit feature x away.
     every = [value for values in features.values() for value in values]
     hidden = {value.removeprefix("dep:") for value in every if value.startswith("dep:")}
@@ -204,12 +211,38 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str]) -> Crate:
             for one in package["dependencies"]
             if one.get("kind") == "dev" and (member := _member(one, names))
         ),
-        required=frozenset(
-            feature
+        targets={
+            f"{kind} {target.get('name', '')}": tuple(target["required-features"])
             for kind in ("bin", "example", "test", "bench")
             for target in document.get(kind) or ()
-            for feature in target.get("required-features") or ()
-        ),
+            if target.get("required-features")
+        },
+    )
+
+
+def _united(
+    key: str, declared: Sequence[Mapping[str, Any]], names: Mapping[Path, str], target: CompileTarget | None
+) -> Dependency:
+    """One dependency that a manifest may declare several times, for targets and for build scripts.
+
+    What only some of the declarations ask for counts as not asked for: a feature that asks for it makes a difference.
+    On one target, cargo unites what the declarations for it ask for.
+    """
+    here = [one for one in declared if target is None or target.is_meant_by(one.get("target"))]
+    some = here or declared
+    kinds = [[one] for one in some]
+    if target:
+        kinds = [
+            [one for one in some if one.get("kind") == kind] for kind in {one.get("kind") for one in some}
+        ]
+    asked = [{name for one in kind for name in one["features"]} for kind in kinds]
+    return Dependency(
+        key=key,
+        optional=any(all(one["optional"] for one in kind) for kind in kinds),
+        member=next((member for one in some if (member := _member(one, names))), ""),
+        features=tuple(sorted(set.intersection(*asked))),
+        default_features=all(any(one["uses_default_features"] for one in kind) for kind in kinds),
+        absent=not here,
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
-from actionlib.scoped_runs import workspace_of
 from feature_matrix.cargo_runs import require_cargo
 from feature_matrix.inputs import Settings
 from feature_matrix.manifest_lint import lint
-from feature_matrix.manifests import misplaced_rust_version, read_workspace
+from feature_matrix.manifests import misplaced_rust_version
 from feature_matrix.rows import standard_rows
+from feature_matrix.selection import workspace_named
 from feature_matrix.timings import Timings
 from feature_matrix.toolchains import toolchain_for
 from feature_matrix.validate_mode import report, run_rows
@@ -26,9 +26,7 @@ def msrv(context: Context, settings: Settings) -> Result:
     Raises ActionError where no crate declares a version, or a declared one is not here.
     """
     require_cargo(context)
-    workspace = read_workspace(
-        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
-    )
+    workspace = workspace_named(context, settings)
     for one in lint(workspace):
         if one.rule in RULES:
             context.out.warning(one.text, title=TITLE)

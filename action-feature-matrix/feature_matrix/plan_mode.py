@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from actionlib.entrypoint import Context, Result
@@ -12,12 +11,12 @@ from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
 from feature_matrix.affected import Affected, affected_crates, changed_since
-from feature_matrix.configuration import Configuration, CuratedRow, read_configuration
+from feature_matrix.configuration import Configuration, CuratedRow
 from feature_matrix.constraints import constraints_of, contradiction
-from feature_matrix.feature_graph import FeatureGraph
-from feature_matrix.inputs import DEFAULT_CONFIG, Settings
-from feature_matrix.manifests import Crate, Workspace, read_workspace
+from feature_matrix.inputs import Settings
+from feature_matrix.manifests import Crate, Workspace
 from feature_matrix.planning import CratePlan, Row, plan_crate
+from feature_matrix.selection import chosen_crates, configuration_of, graph_of, workspace_named
 from feature_matrix.shards import as_matrix, into_shards
 from feature_matrix.timings import timings_of
 
@@ -27,21 +26,24 @@ ROWS_SHOWN = 300
 
 def plan(context: Context, settings: Settings) -> Result:
     """Plan the rows of all chosen crates."""
-    workspace = read_workspace(
-        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
-    )
+    workspace = workspace_named(context, settings)
     plans = _plans(context, settings, workspace)
     rows = [row for one in plans for row in one.rows]
     times = timings_of(context, settings)
     shards = into_shards(rows, most=min(settings.max_jobs, settings.shards or len(rows)), times=times)
-    _summarise(context, plans, jobs=len(shards), source=workspace.source)
+    _summarise(context, plans, jobs=len(shards), workspace=workspace)
     context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
     outputs = {
         "matrix": json.dumps(as_matrix(shards)),
         "count": str(len(rows)),
         "has-jobs": "true" if shards else "false",
     }
-    facts = {"source": workspace.source, "crates": [asdict(one) for one in plans], "jobs": len(shards)}
+    facts = {
+        "source": workspace.source,
+        "target": workspace.target.triple if workspace.target else "",
+        "crates": [asdict(one) for one in plans],
+        "jobs": len(shards),
+    }
     return Result(outputs, facts=facts)
 
 
@@ -61,25 +63,6 @@ def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[C
     if workspace.source == "Cargo.toml":
         context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
     return plans
-
-
-def configuration_of(context: Context, settings: Settings, workspace: Workspace) -> Configuration:
-    """What the configuration says; nothing where there is none and none was named."""
-    path = workspace_of(context.environ) / (settings.config or DEFAULT_CONFIG)
-    if not path.is_file():
-        if settings.config:
-            raise ActionError(f"input 'config' is '{settings.config}', where there is no file")
-        if settings.strategy == "curated":
-            raise ActionError(
-                f"input 'strategy' is 'curated', and there is no {DEFAULT_CONFIG}",
-                hint="Write one, or name it in 'config'",
-            )
-        return Configuration(path)
-    features = {
-        name: [*crate.names(), *(("default",) if "default" in crate.features else ())]
-        for name, crate in workspace.crates.items()
-    }
-    return read_configuration(path, features)
 
 
 def _affected(
@@ -113,7 +96,7 @@ def _plan_one(
     curated: Sequence[CuratedRow],
     settings: Settings,
 ) -> CratePlan:
-    graph = FeatureGraph(crate, workspace.crates)
+    graph = graph_of(crate, workspace)
     rules = configuration.rules.get(crate.name, ())
     if why := contradiction(graph, rules):
         raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
@@ -127,23 +110,7 @@ def _plan_one(
     )
 
 
-def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:
-    """The crates that 'packages' and 'exclude' leave. Raises ActionError for one that is no member."""
-    for name, given in (("packages", settings.packages), ("exclude", settings.exclude)):
-        for one in given:
-            if one not in workspace.crates:
-                close = difflib.get_close_matches(one, workspace.crates, n=1)
-                raise ActionError(
-                    f"input '{name}' holds '{one}', which is no member of {workspace.root}",
-                    hint=f"Did you mean '{close[0]}'?"
-                    if close
-                    else f"Members: {', '.join(workspace.crates)}",
-                )
-    wanted = settings.packages or tuple(workspace.crates)
-    return {name: workspace.crates[name] for name in wanted if name not in settings.exclude}
-
-
-def _summarise(context: Context, plans: Sequence[CratePlan], *, jobs: int, source: str) -> None:
+def _summarise(context: Context, plans: Sequence[CratePlan], *, jobs: int, workspace: Workspace) -> None:
     summary = context.summary
     rows = sum(len(one.rows) for one in plans)
     each = sum(one.each_feature_rows for one in plans)
@@ -164,7 +131,10 @@ def _summarise(context: Context, plans: Sequence[CratePlan], *, jobs: int, sourc
             for one in plans
         ],
     )
-    summary.paragraph(f"`cargo hack --each-feature` would test {each} combinations. Read from `{source}`.")
+    where = f" What builds the same for `{workspace.target.triple}` is one row." if workspace.target else ""
+    summary.paragraph(
+        f"`cargo hack --each-feature` would test {each} combinations. Read from `{workspace.source}`.{where}"
+    )
     shown = [row for one in plans for row in one.rows][:ROWS_SHOWN]
     summary.table(
         ("combination", "why", "builds the same"),

@@ -99,14 +99,17 @@ def plan_crate(
     elif strategy == "powerset":
         more = _powerset(graph, solver, depth)
     reason = _REASONS.get(strategy, "").format(depth=depth)
-    first = _merge(graph, [*standard, *(_Wanted(one, reason) for one in more)])
+    wanted = [*standard, *(_Wanted(one, reason) for one in more)]
+    if strategy != "curated":
+        wanted += _for_targets(graph, solver, [one.combination for one in wanted])
+    first = _merge(graph, wanted)
     left = goals.copy()
-    for wanted, _ in first:
-        left.cover(wanted.combination)
+    for one, _ in first:
+        left.cover(one.combination)
     count = len(graph.names)
     return CratePlan(
         crate=graph.crate.name,
-        rows=tuple(_row(graph, wanted, also, curated, place) for wanted, also in first),
+        rows=tuple(_row(graph, one, also, curated, place) for one, also in first),
         features=count,
         pairs=goals.pairs - sum(1 for _ in left.open_pairs()),
         pairs_feasible=goals.pairs,
@@ -151,6 +154,16 @@ def _standard(graph: FeatureGraph, solver: Solver) -> Iterator[_Wanted]:
         yield _Wanted(_most(graph, solver, none), "as many as are allowed together")
 
 
+def _for_targets(graph: FeatureGraph, solver: Solver, rows: Sequence[Combination]) -> Iterator[_Wanted]:
+    """A row for each target whose required-features no row enables: cargo passes it over in silence."""
+    closures = [one.closure for one in rows]
+    for name, required in graph.crate.targets.items():
+        wanted = graph.mask(feature for feature in required if feature in graph.names)
+        if all(wanted & ~closure for closure in closures) and (found := solver.find(on=wanted)):
+            closures.append(found.closure)
+            yield _Wanted(found, f"builds {name}")
+
+
 def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> _Wanted:
     default = graph.default if row.default and "default" in graph.crate.features else 0
     wanted = graph.mask(row.features) | default
@@ -178,9 +191,11 @@ def _combination(graph: FeatureGraph, generators: int) -> Combination:
 
 
 def _is_unconstrained(graph: FeatureGraph) -> bool:
-    """No feature implies another one. (The construction starts at four features.)"""
-    return len(graph.names) >= 4 and all(
-        graph.closure(1 << index) & graph.chosen == 1 << index for index in range(len(graph.names))
+    """No feature implies another one, and none is idle. (The construction starts at four features.)"""
+    return (
+        len(graph.names) >= 4
+        and not graph.idle & graph.chosen
+        and all(graph.closure(1 << index) & graph.chosen == 1 << index for index in range(len(graph.names)))
     )
 
 

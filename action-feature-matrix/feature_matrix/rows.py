@@ -13,13 +13,14 @@ from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Workspace
 from feature_matrix.plan_mode import plan_rows
 from feature_matrix.planning import Row, flags_of
+from feature_matrix.selection import graph_of
 from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
 
 
 def graphs_of(workspace: Workspace) -> dict[str, FeatureGraph]:
     """The feature graph of each crate."""
-    return {name: FeatureGraph(crate, workspace.crates) for name, crate in workspace.crates.items()}
+    return {name: graph_of(crate, workspace) for name, crate in workspace.crates.items()}
 
 
 def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:

@@ -15,11 +15,11 @@ from actionlib.summary import duration, size
 from feature_matrix.cargo_runs import CargoResult, CargoRunner, cargo_command, require_cargo
 from feature_matrix.failures import Failure, explain_failures
 from feature_matrix.inputs import Settings
-from feature_matrix.manifests import Workspace, read_workspace
+from feature_matrix.manifests import Workspace
 from feature_matrix.outcomes import FAILED, PASSED, SKIPPED, Outcome, state_of, summarise, write_junit
-from feature_matrix.plan_mode import configuration_of
 from feature_matrix.planning import Row
 from feature_matrix.rows import graphs_of, rows_to_run
+from feature_matrix.selection import configuration_of, workspace_named
 from feature_matrix.timings import HostTimings, Timings
 
 TITLE = "Feature matrix"
@@ -29,9 +29,7 @@ MOST_ANNOTATIONS = 10  # GitHub shows no more errors of one step
 def validate(context: Context, settings: Settings) -> Result:
     """Run this job's rows. The step fails if one of them does."""
     require_cargo(context)
-    workspace = read_workspace(
-        workspace_of(context.environ) / settings.manifest_path, environ=context.environ
-    )
+    workspace = workspace_named(context, settings)
     rows = rows_to_run(context, settings, workspace)
     if not rows:
         context.out.notice("there is no row for this job", title=TITLE)

@@ -59,7 +59,14 @@ def edges_noticed(
     return found
 
 
-def crate(features: Mapping[str, Iterable[str]], optional: Iterable[str] = (), name: str = "sample") -> Crate:
+def crate(
+    features: Mapping[str, Iterable[str]],
+    optional: Iterable[str] = (),
+    name: str = "sample",
+    *,
+    absent: Iterable[str] = (),
+    targets: Mapping[str, tuple[str, ...]] | None = None,
+) -> Crate:
     """A crate without files; its optional dependencies are made visible by `dep:` or not at all."""
     values = {name: tuple(given) for name, given in features.items()}
     hidden = {value for given in values.values() for value in given}
@@ -69,10 +76,13 @@ def crate(features: Mapping[str, Iterable[str]], optional: Iterable[str] = (), n
         features=values,
         implicit=frozenset(one for one in optional if f"dep:{one}" not in hidden and one not in values),
         dependencies=tuple(
-            Dependency(key=one, optional=True, member="", features=(), default_features=False)
+            Dependency(
+                key=one, optional=True, member="", features=(), default_features=False, absent=one in absent
+            )
             for one in optional
         ),
         rust_version="",
+        targets=targets or {},
     )
 
 
@@ -99,3 +109,44 @@ def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
     for number, dependency in enumerate(optional):  # each is reachable, and none is an implicit feature
         features[names[number]] = tuple(dict.fromkeys([*features[names[number]], f"dep:{dependency}"]))
     return features, optional
+
+
+# The features of ColdVox's two largest crates in September 2025, as far as planning knows them.
+VOICE_APP: Manifest = {
+    "default": ("silero", "vosk", "text-injection"),
+    "live-hardware-tests": (),
+    "vosk": ("dep:stt-vosk",),
+    "whisper": ("stt/whisper",),
+    "no-stt": (),
+    "examples": (),
+    "text-injection": ("dep:injection",),
+    "silero": ("vad/silero",),
+    "text-injection-atspi": ("text-injection", "injection/atspi"),
+    "text-injection-clipboard": ("text-injection", "injection/wl_clipboard"),
+    "text-injection-ydotool": ("text-injection", "injection/ydotool"),
+    "text-injection-enigo": ("text-injection", "injection/enigo"),
+    "text-injection-mki": ("text-injection", "injection/mki"),
+    "text-injection-kdotool": ("text-injection", "injection/xdg_kdotool"),
+    "text-injection-regex": ("text-injection", "dep:regex"),
+}
+TEXT_INJECTION: Manifest = {
+    "default": (),
+    "atspi": ("dep:atspi-client",),
+    "wl_clipboard": ("dep:wl-clipboard-rs",),
+    "enigo": ("dep:enigo-keys",),
+    "kdotool": (),
+    "ydotool": (),
+    "regex": ("dep:regex-lib",),
+    "all-backends": ("atspi", "wl_clipboard", "enigo", "kdotool"),
+    "linux-desktop": ("atspi", "wl_clipboard", "kdotool"),
+    "live-hardware-tests": (),
+    "real-injection-tests": (),
+    "xdg_kdotool": ("kdotool",),
+}
+COLDVOX: dict[str, tuple[Manifest, tuple[str, ...]]] = {
+    "voice app, 14 features": (VOICE_APP, ("stt-vosk", "injection", "regex")),
+    "text injection, 11 features": (
+        TEXT_INJECTION,
+        ("atspi-client", "wl-clipboard-rs", "enigo-keys", "regex-lib"),
+    ),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -82,6 +83,21 @@ def test_dead_links_to_other_sites_are_found_when_asked(workspace, docs, site):
     assert step.outputs["findings"] == "2"
     assert any(f"{site}/gone on sample/index.html: HTTP 404" in text for text in step.errors)
     assert f"{site}/gone" in step.summary
+
+
+def test_cargo_deadlinks_looks_at_the_pages_where_it_is_installed(workspace, matrix, tmp_path):
+    """Here a script of that name stands for it: it cannot be had without crates.io."""
+    write_crate(workspace, source="//! Says nothing.\n")
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/cargo-deadlinks"
+    program.write_text('#!/bin/sh\n[ "$1 $2" = "deadlinks --dir" ] && echo "$3/x.html is broken" && exit 1\n')
+    program.chmod(0o755)
+    environ = TOOLCHAIN | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    assert matrix(mode="docs", environ=environ).exit_code == 0
+    step = matrix(mode="docs", check_links=True, environ=environ)
+    assert step.exit_code == 1
+    assert step.outputs["findings"] == "1"
+    assert "doc/sample/x.html is broken" in step.summary
 
 
 def test_flags_of_the_workflow_are_kept(workspace, matrix):

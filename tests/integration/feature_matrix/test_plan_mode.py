@@ -282,3 +282,69 @@ def test_the_base_ref_tells_what_changed_and_not_what_the_base_did_meanwhile(mat
 )
 def test_what_changed_is_told_in_one_way(matrix, voice_app, inputs, said):
     assert said in matrix(mode="plan", environ=TOOLCHAIN, **inputs).error()
+
+
+FOR_TARGETS = """
+[features]
+linux = ["dep:on-linux"]
+windows = ["dep:on-windows"]
+keys = ["dep:keys"]
+fast = ["keys?/fast"]
+
+[target.'cfg(target_os = "linux")'.dependencies]
+on-linux = { path = "on-linux", optional = true }
+keys = { path = "keys", features = ["fast"], optional = true }
+
+[target.'cfg(target_os = "windows")'.dependencies]
+on-windows = { path = "on-windows", optional = true }
+keys = { path = "keys", optional = true }
+
+[workspace]
+"""
+
+
+@needs_cargo
+def test_on_one_target_what_builds_the_same_is_one_row(matrix, workspace):
+    """Rows that were merged are the same build by cargo's own messages, and rows that were not differ."""
+    write_crate(workspace, FOR_TARGETS, source='#[cfg(all(windows, feature = "windows"))]\nmod keys {}\n')
+    for name, features in (("on-linux", ""), ("on-windows", ""), ("keys", "[features]\nfast = []\n")):
+        write_crate(workspace / name, features, name=name)
+    options = {"packages": ["sample"], "strategy": "powerset", "depth": "4"}
+    whole = matrix(mode="plan", **options, environ=TOOLCHAIN)
+    assert len(rows_of(whole)) == 16
+    aware = matrix(mode="plan", target_aware=True, **options, environ=TOOLCHAIN)
+    assert aware.exit_code == 0, aware.log
+    (plan,) = aware.facts["crates"]
+    assert len(plan["rows"]) == 4  # with and without `linux`, with and without `keys`
+    assert aware.facts["target"] in aware.summary
+    builds = []
+    for row in plan["rows"]:
+        same = [row["description"].removeprefix("sample: "), *row["also"]]
+        seen = {built_with(workspace, names) for names in same}
+        assert len(seen) == 1, same
+        builds += seen
+    assert len(set(builds)) == len(builds)
+
+
+def built_with(folder: Path, names: str) -> frozenset[tuple[str, frozenset[str]]]:
+    """The dependencies that cargo builds for these features, each with its own features."""
+    given = {"none": [], "all": ["--all-features"]}.get(names, ["--features", names])
+    done = subprocess.run(
+        [CARGO, "check", "--offline", "--quiet", "--package=sample", "--message-format=json", *given],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    messages = map(json.loads, done.stdout.splitlines())
+    return frozenset(
+        (message["target"]["name"], frozenset(message["features"]))
+        for message in messages
+        if message["reason"] == "compiler-artifact" and message["target"]["name"] != "sample"
+    )
+
+
+def test_without_rustc_nothing_can_be_planned_for_a_target(matrix, workspace, tmp_path):
+    write_crate(workspace, "[workspace]\n")
+    step = matrix(mode="plan", target_aware=True, environ={"RUSTC": str(tmp_path / "rustc")})
+    assert "input 'target-aware' is 'true', and rustc cannot be asked" in step.error()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -141,6 +142,16 @@ def test_a_failing_test_is_shrunk_too_and_its_panic_is_annotated(crate, validate
     expected = "sample fails with exactly {audio, display}; each alone is fine: they share a device"
     assert message == expected
     assert "file=src/lib.rs,line=6" in step.log
+
+
+def test_nextest_runs_the_tests_and_its_failures_are_shrunk_too(crate, matrix):
+    crate(SOUND + FAILING_TEST)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    step = matrix(mode="validate", commands="nextest run", environ=TOOLCHAIN | {"PATH": path})
+    assert step.exit_code == 1, step.log
+    failed = [row for row in results_of(step).values() if row["state"] == "failed"]
+    assert {row["note"] for row in failed} == {"fails with exactly {audio, display}; each alone is fine"}
+    assert "they share a device" in step.summary
 
 
 def test_the_constraints_hold_while_shrinking(crate, validate):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actionlib.errors import ActionError
-from fakes.feature_crates import crate, edges_noticed, enabled, pairs_shown, synthetic
+from fakes.feature_crates import COLDVOX, crate, edges_noticed, enabled, pairs_shown, synthetic
+from feature_matrix.constraints import Constraints
 from feature_matrix.covering import optimal_pairwise
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.planning import CratePlan, plan_crate
@@ -34,9 +35,9 @@ def feasible_pairs(features, optional) -> set[tuple[str, bool, str, bool]]:
     return pairs_shown([enabled(features, optional, row) for row in rows], names)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_isolate_shows_every_pair_and_misses_what_each_feature_would(seed):
-    features, optional = synthetic(seed)
+@pytest.mark.parametrize("name", [*range(12), *COLDVOX])
+def test_isolate_shows_every_pair_and_misses_what_each_feature_would(name):
+    features, optional = COLDVOX[name] if name in COLDVOX else synthetic(name)
     names = set(features) - {"default"}
     planned = plan(features, optional)
     rows = rows_of(planned)
@@ -51,6 +52,38 @@ def test_isolate_shows_every_pair_and_misses_what_each_feature_would(seed):
 def test_isolate_needs_at_most_half_the_rows_of_each_feature():
     planned = [plan(*synthetic(seed)) for seed in range(12)]
     assert sum(len(one.rows) for one in planned) <= 0.5 * sum(one.each_feature_rows for one in planned)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "each"),
+    zip(COLDVOX, (13, 8), (17, 14), strict=True),
+    ids=("voice app", "text injection"),
+)
+def test_coldvox_needs_few_rows(name, most, each):
+    planned = plan(*COLDVOX[name])
+    assert len(planned.rows) <= most
+    assert planned.each_feature_rows == each
+
+
+@pytest.mark.parametrize("name", COLDVOX)
+def test_pairwise_never_needs_more_rows_than_pairs_and_implications(name):
+    assert len(plan(*COLDVOX[name], strategy="pairwise").rows) <= len(plan(*COLDVOX[name]).rows)
+
+
+def test_a_target_that_needs_three_features_is_built_by_some_row():
+    features = {"a": (), "b": (), "c": (), "d": ()}
+    one = crate(features, targets={"bin probe": ("a", "b", "c"), "example two": ("b", "c")})
+    exclusive = Constraints(exclusive=(0b1001,))  # a and d: no row has all features
+    planned = plan_crate(FeatureGraph(one, {}), strategy="each", depth=1, constraints=exclusive)
+    assert {row.reason: row.features for row in planned.rows}["as many as are allowed together"] == (
+        "a",
+        "b",
+        "c",
+    )
+    apart = Constraints(exclusive=(0b1001,), skip_sets=(0b0111,))
+    planned = plan_crate(FeatureGraph(one, {}), strategy="each", depth=1, constraints=apart)
+    assert all(not {"a", "b", "c"} <= set(row.features) for row in planned.rows)
+    assert {row.reason: row.features for row in planned.rows}["builds example two"] == ("b", "c")
 
 
 @pytest.mark.parametrize("count", range(4, 41))

@@ -1,0 +1,159 @@
+"""What is built on one target: `cfg(…)` in manifests and sources, and features that change nothing there.
+
+Source: "Conditional compilation" in The Rust Reference, "Platform specific dependencies" in The Cargo Book.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from actionlib.errors import ActionError
+
+ASK_SECONDS = 60
+# What a target decides. Everything else (features, tests, debug assertions, target features) depends on the build.
+_DECIDED = frozenset({"unix", "windows"})
+_DECIDED_PREFIX = "target_"
+_UNDECIDED = frozenset({"target_feature"})
+_TOKEN = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)|"(?P<text>(?:[^"\\]|\\.)*)"|(?P<sign>[(),=]))')
+_PREDICATE = re.compile(r"\bcfg(?:_attr)?!?\s*\(")
+
+
+@dataclass(frozen=True, slots=True)
+class CompileTarget:
+    """A target triple with what rustc sets there: names such as `unix`, and pairs such as `target_os` and `linux`."""
+
+    triple: str
+    names: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+
+    def is_meant_by(self, wanted: str | None) -> bool:
+        """Whether a dependency for `wanted` (a triple, `cfg(…)`, or None for all targets) is built here."""
+        if wanted is None or wanted == self.triple:
+            return True
+        return wanted.startswith("cfg(") and bool(_Predicate(wanted, self, closed_world=True).value)
+
+    def decides(self, predicate: str) -> bool | None:
+        """The value of what stands in `cfg(…)`; None where it depends on features or on how one builds."""
+        return _Predicate(predicate, self, closed_world=False).value
+
+
+def read_target(environ: Mapping[str, str]) -> CompileTarget:
+    """CARGO_BUILD_TARGET, else rustc's own. Raises ActionError where rustc is not there or does not know it."""
+    triple = environ.get("CARGO_BUILD_TARGET", "")
+    if not triple:
+        told = dict(line.split(": ", 1) for line in _rustc(environ, "-vV").splitlines() if ": " in line)
+        triple = told["host"]
+    names, pairs = set(), set()
+    for line in _rustc(environ, "--print", "cfg", "--target", triple).splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            pairs.add((name, value.strip('"')))
+        else:
+            names.add(name)
+    return CompileTarget(triple, frozenset(names), frozenset(pairs))
+
+
+def idle_features(names: Collection[str], source: str, target: CompileTarget) -> frozenset[str]:
+    """Those of `names` that no code of a crate can depend on, for `source` (all of it) asks only what is decided here.
+
+    Code that the target leaves out as a whole (a module below `#[cfg(windows)]`) is not told from other code.
+    """
+    # A build script may ask for any of them by these.
+    if "CARGO_CFG_FEATURE" in source or re.search(r'CARGO_FEATURE_["{]', source):
+        return frozenset()
+    decided = list(_decided_places(source, target))
+    return frozenset(name for name in names if not _matters(name, source, decided))
+
+
+def _matters(name: str, source: str, decided: Collection[tuple[int, int]]) -> bool:
+    if "CARGO_FEATURE_" + name.upper().replace("-", "_") in source:
+        return True
+    mentions = re.finditer(rf'\bfeature\s*=\s*"{re.escape(name)}"', source)
+    return any(not any(begin <= one.start() < end for begin, end in decided) for one in mentions)
+
+
+def _decided_places(source: str, target: CompileTarget) -> Iterator[tuple[int, int]]:
+    """Begin and end of each predicate in the source whose value features cannot change."""
+    for found in _PREDICATE.finditer(source):
+        predicate = _Predicate(source[found.end() :], target, closed_world=False)
+        if predicate.value is not None:
+            yield found.end(), found.end() + predicate.length
+
+
+def _rustc(environ: Mapping[str, str], *arguments: str) -> str:
+    command = [environ.get("RUSTC") or "rustc", *arguments]
+    try:
+        done = subprocess.run(
+            command, env=dict(environ), capture_output=True, text=True, timeout=ASK_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ActionError(
+            f"input 'target-aware' is 'true', and rustc cannot be asked what it builds for: {error}",
+            hint="Install Rust before this step, or leave 'target-aware' out",
+        ) from error
+    if done.returncode:
+        raise ActionError(
+            f"input 'target-aware' is 'true', and {' '.join(command)} fails: {done.stderr.strip()[-500:]}"
+        )
+    return done.stdout
+
+
+class _Predicate:
+    """One configuration predicate, evaluated while it is read. `length` is how much of the text it takes.
+
+    `closed_world`: in a manifest, where what rustc does not set is false; else it is undecided.
+    """
+
+    def __init__(self, text: str, target: CompileTarget, *, closed_world: bool) -> None:
+        self._text, self._target, self._closed_world = text, target, closed_world
+        self.length = 0
+        self.value = self._one()
+
+    def _one(self) -> bool | None:
+        name = self._take("name")
+        if not name:
+            return None
+        if self._takes("("):
+            return self._call(name)
+        if self._takes("="):
+            return self._fact((name, self._take("text")) in self._target.pairs, name)
+        if name in ("true", "false"):
+            return name == "true"
+        return self._fact(name in self._target.names, name)
+
+    def _call(self, name: str) -> bool | None:
+        values = []
+        while not self._takes(")"):
+            before = self.length
+            values.append(self._one())
+            self._takes(",")
+            if self.length == before:  # no predicate at all
+                return None
+        if name == "not":
+            return None if values[:1] in ([], [None]) else not values[0]
+        if name == "all":
+            return False if False in values else None if None in values else True
+        if name in ("any", "cfg"):
+            return True if True in values else None if None in values else False
+        return None
+
+    def _fact(self, holds: bool, name: str) -> bool | None:  # noqa: FBT001  (a value, not a switch)
+        decided = name in _DECIDED or (name.startswith(_DECIDED_PREFIX) and name not in _UNDECIDED)
+        return holds if decided or self._closed_world else None
+
+    def _takes(self, sign: str) -> bool:
+        found = _TOKEN.match(self._text, self.length)
+        if found is None or found["sign"] != sign:
+            return False
+        self.length = found.end()
+        return True
+
+    def _take(self, kind: str) -> str:
+        found = _TOKEN.match(self._text, self.length)
+        if found is None or found[kind] is None:
+            return ""
+        self.length = found.end()
+        return str(found[kind])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actionlib.database import DatabaseFailed
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.state import open_state
 from actionlib.summary import size
-from perf_monitor.history import History, HistoryFailed, RunRecord, record_of
+from perf_monitor.history import History, RunRecord, record_of
 from perf_monitor.regression import WINDOW, Verdict, compare
 from perf_monitor.report import Report
 
@@ -58,7 +59,7 @@ def compare_with_past(context: Context, report: Report, *, success: bool | None)
             history.add(replace(record, worse=worse))
         for note in history.notes:
             context.out.notice(note, title=TITLE)
-    except (ActionError, HistoryFailed) as error:
+    except (ActionError, DatabaseFailed) as error:
         context.out.notice(f"nothing is compared with earlier runs: {error}", title=TITLE)
         return Comparison()
     return Comparison(verdicts, _lasting(worse, earlier))

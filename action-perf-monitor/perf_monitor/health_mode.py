@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
-from actionlib.host_metrics import read_host_metrics
+from actionlib.host_metrics import caches_missing, network_unreachable, read_host_metrics
 from actionlib.metrics import CONCERNING, CRITICAL, LEVELS, NO_DATA, check, incurred, overall, score
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import escape_cell
 from perf_monitor.inputs import Settings
 
-NETWORK_SECONDS = 5.0
 _SIGNS = {"excellent": "✅", "concerning": "⚠️", "critical": "❌", "no-data": "-"}
 
 
@@ -21,7 +19,7 @@ def check_host(context: Context, settings: Settings) -> Result:
     """Look at the host once. The step fails from the level `fail-on` on; at the prompt the level is the exit status."""
     disk_path = workspace_of(context.environ) / Path(settings.disk_path or ".").expanduser()
     values = read_host_metrics(disk_path, job_pattern=settings.job_pattern)
-    values |= _caches(settings, context.environ) | _network(settings.network_host)
+    values |= _named(settings, context.environ)
     checks = check(values, settings.thresholds)
     level = overall(checks)
     points = score(values)
@@ -88,25 +86,15 @@ def _limit(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _caches(settings: Settings, environ: Mapping[str, str]) -> dict[str, float | None]:
-    """How many of the caches that were named are not there. Defaults are nobody's promise."""
-    if not settings.cache_paths_given:
-        return {}
-    home = environ.get("HOME", "~")
-    paths = [
-        workspace_of(environ) / (text.replace("~", home, 1) if text.startswith("~/") else text)
-        for text in settings.cache_paths.values()
-    ]
-    return {"caches-missing": float(sum(not path.is_dir() for path in paths))}
-
-
-def _network(host: str) -> dict[str, float | None]:
-    """Whether the host that was named takes connections."""
-    if not host:
-        return {}
-    name, _, port = host.partition(":")
-    try:
-        socket.create_connection((name, int(port or 443)), timeout=NETWORK_SECONDS).close()
-    except OSError:
-        return {"network-unreachable": 1.0}
-    return {"network-unreachable": 0.0}
+def _named(settings: Settings, environ: Mapping[str, str]) -> dict[str, float | None]:
+    """Caches and a host in the network, where the inputs name them. Defaults are nobody's promise."""
+    found: dict[str, float | None] = {}
+    if settings.cache_paths_given:
+        home = environ.get("HOME", "~")
+        found["caches-missing"] = caches_missing(
+            workspace_of(environ) / (text.replace("~", home, 1) if text.startswith("~/") else text)
+            for text in settings.cache_paths.values()
+        )
+    if settings.network_host:
+        found["network-unreachable"] = network_unreachable(settings.network_host)
+    return found

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from actionlib.database import Database
 from actionlib.state import StateRoot
 from perf_monitor.report import Report
 
 VERSION = 1
 KEPT_RUNS = 500  # of each job
-BUSY_SECONDS = 10.0
-POLL_SECONDS = 0.01
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_PARTS = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database, and would apply to the next one
-T = TypeVar("T")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     identity TEXT NOT NULL, run_id TEXT NOT NULL, attempt TEXT NOT NULL, began REAL NOT NULL, success INTEGER NOT NULL,
@@ -29,14 +23,6 @@ CREATE TABLE IF NOT EXISTS runs (
     PRIMARY KEY (identity, run_id, attempt, began)
 ) WITHOUT ROWID
 """
-
-
-class HistoryFailed(Exception):
-    """The history cannot be read or written; the text says why. No reason for a job to fail."""
-
-
-class _WasDamaged(HistoryFailed):
-    """The file was no database any more and was put aside: the next try begins a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +65,14 @@ def figures_of(report: Report) -> dict[str, float]:
 
 
 class History:
-    """The runs of all jobs on this host. Jobs may use it side by side; a kill leaves it as before or as after.
-
-    `notes` says what happened to the file besides, for the user to read.
-    """
+    """The runs of all jobs on this host. `notes` says what happened to the file besides, for the user to read."""
 
     def __init__(self, state: StateRoot) -> None:
-        self._state = state
-        self._path = state.folder("history", "v1") / "runs.sqlite3"
-        self.notes: list[str] = []
+        self._database = Database(state, "runs", schema=_SCHEMA, version=VERSION)
+        self.notes = self._database.notes
 
     def add(self, record: RunRecord) -> None:
-        """Keep a run; one with the same identity, id, attempt and time is replaced. Raises HistoryFailed."""
+        """Keep a run; one with the same identity, id, attempt and time is replaced. Raises DatabaseFailed."""
         row = (
             *(record.identity, record.run_id, record.attempt, record.began, record.success, record.sha),
             *(json.dumps(dict(record.figures)), json.dumps(list(record.worse))),
@@ -106,10 +88,10 @@ class History:
             )
             database.execute("COMMIT")
 
-        self._use(write)
+        self._database.use(write)
 
     def earlier(self, record: RunRecord, *, limit: int) -> list[RunRecord]:
-        """Successful runs of the same job that began before it, newest first. Raises HistoryFailed."""
+        """Successful runs of the same job that began before it, newest first. Raises DatabaseFailed."""
 
         def read(database: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return database.execute(
@@ -117,71 +99,7 @@ class History:
                 (record.identity, record.began, limit),
             ).fetchall()
 
-        return [found for row in self._use(read) if (found := _record(row))]
-
-    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            with self._open() as database:
-                return work(database)
-        except _WasDamaged:
-            with self._open() as database:
-                return work(database)
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """Alone with the database: it may be put aside only while nobody else has it open."""
-        try:
-            with (
-                self._alone(),
-                contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as database,
-            ):
-                try:
-                    self._prepare(database)
-                    yield database
-                except sqlite3.DatabaseError as error:
-                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
-                        raise  # full, not ours to write
-                    database.close()
-                    aside = self._put_aside()
-                    self.notes.append(
-                        f"the history {self._path} was damaged; it is now {aside.name}, and a new one begins"
-                    )
-                    raise _WasDamaged(str(error)) from error
-        except (sqlite3.Error, ValueError, OSError) as error:
-            raise HistoryFailed(f"the history {self._path} cannot be used: {error}") from error
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the history's lock, which the kernel frees when its holder dies. Raises TimeoutError."""
-        from filelock import FileLock, Timeout  # 11 to 50 ms, which only those pay who have a history
-
-        lock = FileLock(self._path.with_suffix(".lock"), mode=self._state.file_mode())
-        try:
-            lock.acquire(timeout=BUSY_SECONDS, poll_interval=POLL_SECONDS)
-        except Timeout as error:
-            raise TimeoutError(f"other jobs have held it for {BUSY_SECONDS:g} s") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        found = database.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
-            raise ValueError(f"it has format {found}, of a later version of this action")
-        if found < VERSION:
-            database.execute(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {VERSION}")
-            with contextlib.suppress(OSError):  # its first maker's
-                self._path.chmod(self._state.file_mode())
-
-    def _put_aside(self) -> Path:
-        """Renamed, never deleted: somebody may want to mend it."""
-        aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
-        for part in _PARTS:
-            with contextlib.suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + part).replace(f"{aside}{part}")
-        return self._path.replace(aside)
+        return [found for row in self._database.use(read) if (found := _record(row))]
 
 
 def _record(row: Sequence[Any]) -> RunRecord | None:

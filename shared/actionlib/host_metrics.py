@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
 PROC = Path("/proc")
+NETWORK_SECONDS = 5.0
 _AVERAGE = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
 
 
@@ -35,6 +38,21 @@ def read_host_metrics(disk_path: Path, *, job_pattern: str, proc: Path = PROC) -
         "pressure-io-percent": _pressure(proc, "io", "full"),
         "active-jobs": float(_count(re.compile(job_pattern), proc)),
     }
+
+
+def caches_missing(paths: Iterable[Path]) -> float:
+    """How many of these folders are not there."""
+    return float(sum(not path.is_dir() for path in paths))
+
+
+def network_unreachable(host: str) -> float:
+    """1.0 unless `host` (a name, or `name:port`; the port is 443) takes a connection within 5 seconds, else 0.0."""
+    name, _, port = host.partition(":")
+    try:
+        socket.create_connection((name, int(port or 443)), timeout=NETWORK_SECONDS).close()
+    except OSError:
+        return 1.0
+    return 0.0
 
 
 def _pressure(proc: Path, resource: str, kind: str) -> float | None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from actionlib.database import DatabaseFailed
 from actionlib.state import StateRoot, open_state
 from fakes.steps import PERF_MONITOR, ROOT
-from perf_monitor.history import KEPT_RUNS, History, HistoryFailed, RunRecord
+from perf_monitor.history import KEPT_RUNS, History, RunRecord
 
 NEWEST = 1e12
 QUICK = {"sample-interval-seconds": "0.5"}
@@ -117,16 +118,16 @@ def test_a_later_format_is_left_alone(state):
     path = state.path / "history/v1/runs.sqlite3"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(HistoryFailed, match="format 99, of a later version"):
+    with pytest.raises(DatabaseFailed, match="format 99, of a later version"):
         history.add(record(2))
     assert list(path.parent.glob("*damaged*")) == []
 
 
 def test_only_the_newest_runs_are_kept(state):
     history = History(state)
-    with history._open() as database:
-        rows = [("job", str(one), "1", float(one), 1, "", "{}", "[]") for one in range(KEPT_RUNS)]
-        database.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    rows = [("job", str(one), "1", float(one), 1, "", "{}", "[]") for one in range(KEPT_RUNS)]
+    command = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    history._database.use(lambda database: database.executemany(command, rows))
     history.add(record(KEPT_RUNS))
     kept = earlier(history)
     assert len(kept) == KEPT_RUNS
@@ -138,7 +139,7 @@ def test_a_full_disk_is_said_and_loses_nothing(state, mount_tmpfs, tmp_path):
     history = History(open_state({"COLDVOX_ACTIONS_HOME": str(disk / "state")}))
     history.add(record(1))
     fill(disk / "full")
-    with pytest.raises(HistoryFailed, match="cannot be used"):
+    with pytest.raises(DatabaseFailed, match="cannot be used"):
         add_many(history)
     (disk / "full").unlink()
     assert earlier(history)[-1].run_id == "1"
@@ -171,8 +172,8 @@ def test_runs_are_compared_from_the_sixth_on_and_a_regression_fails_only_twice_i
 
 
 def _only_identity(history: History) -> str:
-    with history._open() as database:
-        ((identity,),) = database.execute("SELECT DISTINCT identity FROM runs").fetchall()
+    ask = "SELECT DISTINCT identity FROM runs"
+    ((identity,),) = history._database.use(lambda database: database.execute(ask).fetchall())
     return str(identity)
 
 

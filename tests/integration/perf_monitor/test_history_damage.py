@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from actionlib import database as database_module
+from actionlib.database import DatabaseFailed
 from actionlib.state import StateRoot, open_state
 from fakes.steps import PERF_MONITOR, ROOT
-from perf_monitor import history as history_module
-from perf_monitor.history import History, HistoryFailed, RunRecord
+from perf_monitor.history import History, RunRecord
 from perf_monitor.regression import compare
 
 ADD = """
@@ -137,12 +138,12 @@ def test_a_row_that_says_nothing_is_left_out(state, figures):
 
 
 def test_one_that_is_held_by_others_is_waited_for_and_then_given_up(state, monkeypatch):
-    monkeypatch.setattr(history_module, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
     history = History(state)
     history.add(record(1))
     with database_of(state).with_suffix(".lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(HistoryFailed, match="other jobs have held it"):
+        with pytest.raises(DatabaseFailed, match="other jobs have held it"):
             history.add(record(2))
     history.add(record(3))
     assert [one.run_id for one in history.earlier(record(9), limit=9)] == ["3", "1"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from actionlib.errors import ActionError
 from actionlib.inputs import Inputs
 from actionlib.metrics import LEVELS, Metric, parse_thresholds
-from perf_monitor.runner_processes import DEFAULT_JOB_PATTERN
+from actionlib.host_metrics import JOB_PATTERN
 from perf_monitor.samples import SOURCE_CACHES, cache_column, columns
 
 MODES = ("start", "stop", "run", "health", "report", "compare", "monitor")
@@ -63,7 +63,7 @@ def parse(inputs: Inputs) -> Settings:
         job_key=_one_line(inputs.text("job-key"), "job-key"),
         job_pattern=_pattern(inputs.text("job-pattern")),
         thresholds=parse_thresholds(inputs.lines("thresholds"), name="thresholds"),
-        network_host=_host(inputs.text("network-host")),
+        network_host=inputs.host("network-host"),
         fail_on=inputs.choice("fail-on", ("never", *LEVELS[1:3])),
         comment_pr=inputs.boolean("comment-pr"),
         token=inputs.text("token"),
@@ -108,16 +108,7 @@ def _pattern(text: str) -> str:
         raise ActionError(
             f"input 'job-pattern' is '{text}': {error}", hint="Allowed: a regular expression of Python's `re`"
         ) from error
-    return text or DEFAULT_JOB_PATTERN
-
-
-def _host(text: str) -> str:
-    name, _, port = text.partition(":")
-    if text and not (re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name) and re.fullmatch(r"\d{0,5}", port)):
-        raise ActionError(
-            f"input 'network-host' is '{text}'; allowed: HOST or HOST:PORT", hint="For example github.com"
-        )
-    return text
+    return text or JOB_PATTERN
 
 
 def _textfile(text: str) -> str:

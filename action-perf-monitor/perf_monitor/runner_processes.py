@@ -10,7 +10,6 @@ from perf_monitor.host_counters import Values
 from perf_monitor.kernel_files import read_once
 from perf_monitor.process_scan import ProcessStat, key_of
 
-DEFAULT_JOB_PATTERN = r"(^|/)Runner\.Worker spawnclient\b"
 _OWN = "Runner."  # Runner.Listener waits for jobs, Runner.Worker runs one
 
 

@@ -36,8 +36,18 @@ class Database:
     the user to read.
     """
 
-    def __init__(self, state: StateRoot, name: str, *, schema: str, version: int) -> None:
+    def __init__(
+        self,
+        state: StateRoot,
+        name: str,
+        *,
+        schema: str,
+        version: int,
+        busy_seconds: float | None = None,
+    ) -> None:
+        """`busy_seconds`: how long other jobs are waited for; BUSY_SECONDS by default."""
         self._state, self._schema, self._version = state, schema, version
+        self._busy_seconds = busy_seconds
         self._path = state.folder("history", "v1") / f"{name}.sqlite3"
         self.notes: list[str] = []
 
@@ -79,10 +89,11 @@ class Database:
         from filelock import FileLock, Timeout  # 11 to 50 ms, which only those pay who have a history
 
         lock = FileLock(self._path.with_suffix(".lock"), mode=self._state.file_mode())
+        seconds = BUSY_SECONDS if self._busy_seconds is None else self._busy_seconds
         try:
-            lock.acquire(timeout=BUSY_SECONDS, poll_interval=POLL_SECONDS)
+            lock.acquire(timeout=seconds, poll_interval=POLL_SECONDS)
         except Timeout as error:
-            raise TimeoutError(f"other jobs have held it for {BUSY_SECONDS:g} s") from error
+            raise TimeoutError(f"other jobs have held it for {seconds:g} s") from error
         try:
             yield
         finally:

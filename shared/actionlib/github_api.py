@@ -14,19 +14,24 @@ TIMEOUT_SECONDS = 15
 RETRIES = 2
 
 
-def connect(environ: Mapping[str, str], *, token: str) -> Github:
-    """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this."""
+def connect(
+    environ: Mapping[str, str], *, token: str, timeout_seconds: int = TIMEOUT_SECONDS, retries: int = RETRIES
+) -> Github:
+    """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this.
+
+    `timeout_seconds` is the longest silence of the server.
+    """
     from github import Auth, Github
     from urllib3 import Retry
 
     return Github(
         auth=Auth.Token(token),
         base_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
         lazy=True,  # what is not looked at is not fetched
         # Not GithubRetry, which sleeps until a rate limit is lifted: an hour, perhaps. Nor is a POST sent twice.
         retry=Retry(
-            total=RETRIES,
+            total=retries,
             backoff_factor=0.5,
             status_forcelist=(500, 502, 503, 504),
             respect_retry_after_header=False,

@@ -12,10 +12,14 @@ import psutil
 
 PROC = Path("/proc")
 NETWORK_SECONDS = 5.0
+JOB_PATTERN = r"(^|/)Runner\.Worker spawnclient\b"  # a job that runs
+RUNNER_PATTERN = r"(^|/)Runner\.Listener run\b"  # a runner service that takes jobs
 _AVERAGE = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
 
 
-def read_host_metrics(disk_path: Path, *, job_pattern: str, proc: Path = PROC) -> dict[str, float | None]:
+def read_host_metrics(
+    disk_path: Path, *, job_pattern: str = JOB_PATTERN, proc: Path = PROC
+) -> dict[str, float | None]:
     """Values by metric name; None where this host does not tell. Pressure is that of the last ten seconds.
 
     `job_pattern` is searched in the first two words of each process's command line.
@@ -36,7 +40,7 @@ def read_host_metrics(disk_path: Path, *, job_pattern: str, proc: Path = PROC) -
         "pressure-cpu-percent": _pressure(proc, "cpu", "some"),
         "pressure-memory-percent": _pressure(proc, "memory", "full"),
         "pressure-io-percent": _pressure(proc, "io", "full"),
-        "active-jobs": float(_count(re.compile(job_pattern), proc)),
+        "active-jobs": float(count_processes(job_pattern, proc=proc)),
     }
 
 
@@ -63,12 +67,13 @@ def _pressure(proc: Path, resource: str, kind: str) -> float | None:
     return next((float(value) for name, value in found if name == kind), None)
 
 
-def _count(pattern: re.Pattern[str], proc: Path) -> int:
-    found = 0
+def count_processes(pattern: str, *, proc: Path = PROC) -> int:
+    """Processes in the first two words of whose command lines the regular expression is found."""
+    compiled, found = re.compile(pattern), 0
     for path in proc.glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0", 2)[:2]
         except OSError:
             continue
-        found += bool(pattern.search(b" ".join(words).decode("utf-8", "replace")))
+        found += bool(compiled.search(b" ".join(words).decode("utf-8", "replace")))
     return found

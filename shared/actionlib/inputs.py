@@ -192,6 +192,16 @@ class Inputs:
             )
         return number
 
+    def host(self, name: str) -> str:
+        """A host, or `host:port`, or nothing."""
+        value = self.text(name)
+        host, _, port = value.partition(":")
+        if value and not (re.fullmatch(r"[A-Za-z0-9.-]{1,253}", host) and re.fullmatch(r"\d{0,5}", port)):
+            raise ActionError(
+                f"input '{name}' is '{value}'; allowed: HOST or HOST:PORT", hint="For example github.com"
+            )
+        return value
+
     def optional_number(self, name: str, *, minimum: float, maximum: float) -> float | None:
         """Like `number`, or None when the input is empty."""
         return self.number(name, minimum=minimum, maximum=maximum) if self.text(name) else None

@@ -28,7 +28,7 @@ from fakes.runner import FakeRunner, StepResult
 from fakes.steps import PERF_MONITOR
 from perf_monitor.building import build_report
 from perf_monitor.markdown_report import fill_summary
-from perf_monitor.runner_processes import DEFAULT_JOB_PATTERN
+from actionlib.host_metrics import JOB_PATTERN
 from perf_monitor.sampling import Order, start_sampler, stop_sampler
 from unit.perf_monitor.report_house import write_run
 
@@ -147,7 +147,7 @@ def ours(folder: Path, interval_seconds: float) -> Iterator[int]:
         disk_path="/",
         caches={},
         thresholds={},
-        job_pattern=DEFAULT_JOB_PATTERN,
+        job_pattern=JOB_PATTERN,
     )
     process = start_sampler(order, log=folder / "log", environ=environ)
     try:

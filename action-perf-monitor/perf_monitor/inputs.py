@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actionlib.errors import ActionError
+from actionlib.host_metrics import JOB_PATTERN
 from actionlib.inputs import Inputs
 from actionlib.metrics import LEVELS, Metric, parse_thresholds
-from actionlib.host_metrics import JOB_PATTERN
 from perf_monitor.samples import SOURCE_CACHES, cache_column, columns
 
 MODES = ("start", "stop", "run", "health", "report", "compare", "monitor")

@@ -12,7 +12,8 @@ from smart_dispatch.job_records import ActiveJob, JobRecord, active_job, as_time
 from smart_dispatch.runner_labels import RunnerLabels
 
 ACTIVE = ("queued", "in_progress")
-ENDED_RUNS_READ = 2  # a decision; what was read once is remembered
+ACTIVE_RUNS_READ = 3  # of a decision: the rest is taken to be like them
+ENDED_RUNS_LOOKED_AT = 8  # the newest; what was read once is remembered
 RUNNER_PAGES = 3
 
 
@@ -61,7 +62,6 @@ class Wanted:
     heartbeat_paths: tuple[str, ...]
     heartbeat_name: str
     history: bool
-    queues: bool = True
 
 
 # Which of these runs (number, attempt) are known already.
@@ -113,7 +113,7 @@ def _unread(runs: Sequence[Mapping[str, Any]], wanted: Wanted, known: KnownRuns)
         key=lambda one: (one.get("name") == wanted.workflow, str(one.get("created_at"))),
         reverse=True,
     )
-    numbers = [(int(one["id"]), int(one.get("run_attempt") or 1)) for one in ended]
+    numbers = [(int(one["id"]), int(one.get("run_attempt") or 1)) for one in ended[:ENDED_RUNS_LOOKED_AT]]
     found = known(numbers)
     return [one for one in numbers if one not in found]
 
@@ -128,9 +128,8 @@ def _read_jobs(
     now: float,
 ) -> None:
     """Jobs of active runs, the oldest first (they are ahead), and of some that ended."""
-    left = requests.left()
-    ended = list(unread[: max(ENDED_RUNS_READ, left - len(active)) if left > ENDED_RUNS_READ else left])
-    chosen = active[: max(0, left - len(ended))] if wanted.queues else []
+    chosen = active[: min(ACTIVE_RUNS_READ, requests.left())]
+    ended = unread[: max(0, requests.left() - len(chosen))]
     read: list[tuple[bool, list[dict[str, Any]], int]] = []
 
     def read_one(number: int, *, ended_attempt: int) -> None:
@@ -156,7 +155,7 @@ def _read_jobs(
                     f"{total} jobs of one run: {len(jobs)} were read, and the rest taken to be like them"
                 )
             activity.jobs += seen
-    if wanted.queues and activity.runs_active > activity.runs_read:
+    if activity.runs_active > activity.runs_read:
         requests.note(
             f"{activity.runs_active} runs are under way: the jobs of {activity.runs_read} were read, and the rest "
             "taken to be like them"

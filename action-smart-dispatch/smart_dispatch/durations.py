@@ -82,7 +82,7 @@ class Durations:
             )
             count += min(known.runs, RECENT)
         value = (mean * count + prior * PRIOR_WEIGHT) / (count + PRIOR_WEIGHT)
-        told = f"{count} runs" if count else source
+        told = f"{count} run{'' if count == 1 else 's'}" if count else source
         return Estimate(value, count, told, self._reliable(job, workflow, runner_class))
 
     def remaining(self, job: str, workflow: str, runner_class: str, elapsed_seconds: float) -> float:
@@ -128,6 +128,7 @@ class Durations:
                 for (of_workflow, of_job, kind) in self._samples
                 if kind == runner_class
                 and wider in (None, of_workflow)
+                and base_name(of_job) != legs
                 and (seconds := self._seconds(of_job, of_workflow, kind))
             ]
             if means:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e.act import ROOT, Act, ActRun, make_repository, stand_ins
+from e2e.act import ROOT, Act, ActRun, make_repository, rust_options, stand_ins
 from fakes.github_actions import GitHubActions
 from fakes.github_server import serving
 from smart_dispatch.heartbeats import Heartbeat
@@ -222,3 +223,17 @@ def test_the_callers_own_pattern_starts_the_job_whatever_becomes_of_the_decision
     run = act.run(repository, *options)
     assert act.note("downstream") == [expected], run.log[-3000:]
     assert (run.exit_code == 0) is succeeds
+
+
+def test_the_example_runs_each_leg_where_the_decision_puts_it(act: Act, tmp_path):
+    workflow = (ROOT / "examples/workflows/smart-dispatch.yml").read_text()
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": workflow}, with_actions=True)
+    shutil.copytree(
+        ROOT / "examples/voice-app",
+        repository / "examples/voice-app",
+        ignore=shutil.ignore_patterns("target"),
+    )
+    run = act.run(repository, *rust_options())
+    assert run.exit_code == 0, run.log[-5000:]
+    assert "cloud-fallback" in run.log
+    assert len(re.findall(r"\| test result:", run.log)) >= 2

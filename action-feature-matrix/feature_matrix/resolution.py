@@ -45,12 +45,8 @@ def require_commands(
                     hint="Install it before this step (clippy with `rustup component add clippy`), or leave it out",
                 )
         # Only what is built here is fetched; `cargo metadata` fetches the packages of all targets.
-        ask_cargo(
-            context,
-            workspace,
-            ["tree", "--workspace", "--edges=normal,build", "--depth=0"],
-            toolchain=toolchain,
-        )
+        words = ["tree", "--workspace"] if "tree" in known else ["metadata", "--format-version=1"]  # < 1.44
+        ask_cargo(context, workspace, words, toolchain=toolchain)
 
 
 def ask_cargo(context: Context, workspace: Workspace, words: Sequence[str], *, toolchain: str = "") -> str:

@@ -137,3 +137,10 @@ def test_without_a_lock_file_all_rows_take_what_is_resolved_once(crate, validate
 def test_zero_is_no_limit_for_a_row(crate, validate):
     crate(SOUND)
     assert validate(commands="check", row_timeout_seconds=0).exit_code == 0
+
+
+def test_an_alias_of_the_workspace_is_a_subcommand(crate, validate, workspace):
+    crate(SOUND)
+    (workspace / ".cargo").mkdir()
+    (workspace / ".cargo/config.toml").write_text('[alias]\nlook = "check --lib"\n')
+    assert validate(commands="look").exit_code == 0

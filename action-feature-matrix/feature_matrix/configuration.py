@@ -77,6 +77,8 @@ def read_configuration(path: Path, features: Mapping[str, Collection[str]]) -> C
         raise ActionError(f"{path}:{line}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ActionError(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ActionError(f"{path} is nested too deeply") from error
     except OSError as error:
         raise ActionError(f"{path} cannot be read: {error.strerror}") from error
     return _Reader(path, features).read(node)

@@ -122,6 +122,14 @@ def plan_crate(
     )
 
 
+def plan_standard(
+    graph: FeatureGraph, *, constraints: Constraints, place: CrateSettings | None = None
+) -> tuple[Row, ...]:
+    """None, default and all features, or the nearest that is allowed: for questions that need no more rows."""
+    wanted = _standard(graph, Solver(graph, constraints))
+    return tuple(_row(graph, one, also, (), place or CrateSettings()) for one, also in _merge(graph, wanted))
+
+
 def _each_feature_rows(graph: FeatureGraph) -> int:
     """Rows of `cargo hack --each-feature`: none, each feature with `default` among them, all."""
     count = len(graph.names) + ("default" in graph.crate.features)

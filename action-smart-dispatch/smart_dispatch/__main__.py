@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from actionlib.entrypoint import run_action
-from smart_dispatch.modes import run
+from smart_dispatch.modes import last_resort, run
 
 if __name__ == "__main__":
-    sys.exit(run_action(Path(__file__).resolve().parents[1], run))
+    sys.exit(run_action(Path(__file__).resolve().parents[1], run, last_resort=last_resort))

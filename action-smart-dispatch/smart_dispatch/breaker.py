@@ -25,9 +25,9 @@ class Breaker:
     state: str
     reason: str = ""
 
-    def admits(self, running_trials: int) -> bool:
-        """Whether one more job may go there, while so many that began since it may be tried are on their way."""
-        return self.state == CLOSED or (self.state == HALF_OPEN and running_trials == 0)
+    def admits(self, jobs: int) -> bool:
+        """Whether one more job may go there while so many are there: half-open, only the first."""
+        return self.state == CLOSED or (self.state == HALF_OPEN and jobs == 0)
 
 
 def breaker_of(records: Sequence[JobRecord], runner_class: str, *, now: float) -> Breaker:

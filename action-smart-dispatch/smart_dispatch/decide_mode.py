@@ -10,9 +10,11 @@ from typing import Any
 from actionlib.database import DatabaseFailed
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.errors import ActionError
-from smart_dispatch.deciding import Outcome, reach_decision
+from actionlib.github_api import read_event
+from smart_dispatch.deciding import Outcome, reach_decision, repository_of
 from smart_dispatch.decision import REFUSED
 from smart_dispatch.decision_facts import facts_of, facts_without_knowledge
+from smart_dispatch.event_trust import trust_in
 from smart_dispatch.inputs import Settings
 from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 from smart_dispatch.reporting import TITLE, outputs_of, summarise
@@ -24,12 +26,15 @@ DECIDING_SECONDS, TELLING_SECONDS = 0.6, 0.3
 def run_decide(context: Context, settings: Settings) -> Result:
     """Decide. Only a refusal fails the step."""
     begin = time.monotonic()
+    event = read_event(context.environ)
+    # What is known of trust without asking anybody: a fault must let nobody in.
+    trust = trust_in(context, settings, event, requests=None, repository=repository_of(context, settings))
     box: list[Outcome | Exception] = []
 
     def work() -> None:
         try:
             last = begin + settings.deadline_seconds - DECIDING_SECONDS
-            box.append(reach_decision(context, settings, deadline=last))
+            box.append(reach_decision(context, settings, event, deadline=last))
         except Exception as error:  # whatever it is, the workflow must get a runner
             box.append(error)
 
@@ -40,14 +45,14 @@ def run_decide(context: Context, settings: Settings) -> Result:
     found = box[0] if box else TimeoutError(f"there was no decision within {settings.deadline_seconds:g} s")
     if isinstance(found, Outcome):
         facts = facts_of(settings, found, seconds=time.monotonic() - begin)
-        _remember(found, settings, facts)
+        _remember(found, settings, facts)  # it waits for others no longer than a moment
     else:
         told = (
             str(found)
             if isinstance(found, ActionError | TimeoutError)
             else f"{type(found).__name__}: {found}"
         )
-        facts = facts_without_knowledge(settings, told)
+        facts = facts_without_knowledge(settings, trust, told)
     return _tell(context, facts)
 
 
@@ -58,7 +63,7 @@ def _tell(context: Context, facts: Mapping[str, Any]) -> Result:
         out.warning(note, title=TITLE)
     summarise(context.summary, facts)
     kind = facts["legs"][0]["runner-class"]
-    out.say(f"{facts['strategy']}: {facts['runs-on']}, because {facts['reason']}")
+    out.quote(f"{facts['strategy']}: {facts['runs-on']}, because {facts['reason']}")
     out.export_variable("EXECUTION_STRATEGY", facts["strategy"])
     out.export_variable("RUNNER_TYPE", SELF_HOSTED if kind == SELF_HOSTED else CLOUD)
     if facts["strategy"] != REFUSED:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
-from actionlib.github_api import connect, pull_request_number, read_event
+from actionlib.github_api import connect
 from smart_dispatch.breaker import breaker_of
 from smart_dispatch.capacity import capacity_of
 from smart_dispatch.decision import Decision, Rules, Situation, capped, decide
 from smart_dispatch.durations import Durations
+from smart_dispatch.event_trust import trust_in
 from smart_dispatch.evidence import Evidence, evidence_of
 from smart_dispatch.expected_time import Leg, Weights
 from smart_dispatch.github_requests import Requests
 from smart_dispatch.heartbeats import Heartbeat
 from smart_dispatch.inputs import Settings
-from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, leg_name
+from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, class_of, leg_name
 from smart_dispatch.knowledge import Knowledge, gather, keep
 from smart_dispatch.source_score import engine_score, penalties_with, score_without_jobs, status_of
-from smart_dispatch.trust import Trust, assess
 
 if TYPE_CHECKING:
     from github import Github
@@ -32,7 +33,6 @@ MOST_REQUESTS = 10
 CLOUD_START_SECONDS = 30.0
 MOST_SLOW_DOWN = 4.0
 PEAK_FACTOR = 1.25  # how much longer a run may seem while the host is wanted for other things
-FILE_PAGES = 3  # of a pull request's files
 
 
 @dataclass(slots=True)
@@ -47,59 +47,60 @@ class Outcome:
     requests: int
 
 
-def reach_decision(context: Context, settings: Settings, *, deadline: float) -> Outcome:
+def reach_decision(
+    context: Context, settings: Settings, event: Mapping[str, Any], *, deadline: float
+) -> Outcome:
     """Decide with what can be learnt before `deadline`, a moment of time.monotonic().
 
-    Raises ActionError for a file that an input names and that cannot be read.
+    Raises ActionError for a token's file that cannot be read.
     """
-    repository = context.environ.get("GITHUB_REPOSITORY", "")
+    repository = repository_of(context, settings)
     requests = _requests(context, settings, deadline=deadline)
-    trust = _trust(context, settings, requests, repository)
-    if not trust.trusted and settings.untrusted != "primary":
-        requests = None  # nothing else can change the answer
-    known = gather(context, settings, requests, repository=repository)
+    trust = trust_in(context, settings, event, requests=requests, repository=repository)
+    # Of code that is not let in, nothing else can change the answer.
+    asked = requests if trust.trusted or settings.untrusted == "primary" else None
+    known = gather(context, settings, asked, event=event, repository=repository)
+    known.notes += requests.notes if requests else []
     now = time.time()
     durations = Durations(known.records, aggregates=known.aggregates)
+    beat = known.pulse.beat
     capacity = capacity_of(
-        settings.primary_runner, known.activity, known.heartbeat, known.records, durations,
+        settings.primary_runner, known.activity, known.pulse, known.records, durations,
         own_run=int(context.environ.get("GITHUB_RUN_ID") or 0), now=now,
     )  # fmt: skip
     situation = Situation(
         trust=trust,
-        health=status_of(known.heartbeat.health_score if known.heartbeat else None),
+        health=status_of(beat.health_score if beat else None),
         capacity=capacity,
         breakers={kind: breaker_of(known.records, kind, now=now) for kind in CLASSES},
-        unfit=_is_unfit(settings, known.heartbeat),
-        trials=capacity.busy + capacity.queued,
+        unfit=beat is not None and _is_unfit(settings, beat),
+        jobs=capacity.busy + capacity.queued,
     )
     peak = _is_peak(settings, now)
     legs = _legs(context, settings, durations)
-    rules = Rules(
-        settings.policy,
-        settings.enable_fallback,
-        settings.untrusted,
-        _weights(settings, known, durations, peak=peak),
-    )
+    weights = _weights(settings, beat, durations, peak=peak)
+    rules = Rules(settings.policy, settings.enable_fallback, settings.untrusted, weights)
     decision = decide(legs, situation, rules)
+    if (
+        not trust.trusted
+        and class_of(settings.fallback_runner.labels, settings.primary_runner) == SELF_HOSTED
+    ):
+        known.notes.append(f"the fallback for untrusted code, {settings.fallback_runner}, is self-hosted too")
     keep(known)
-    return Outcome(
-        decision,
-        situation,
-        known,
-        evidence_of(settings, situation, known, legs, peak_hours=peak, now=now),
-        _engine_score(context, settings, known, durations, peak=peak),
-        requests.count if requests else 0,
-    )
+    evidence = list(evidence_of(settings, situation, known, legs, peak_hours=peak, now=now))
+    score = _engine_score(context, settings, beat, durations, peak=peak)
+    return Outcome(decision, situation, known, evidence, score, requests.count if requests else 0)
 
 
-def _is_unfit(settings: Settings, beat: Heartbeat | None) -> bool:
-    if beat is None:
-        return False
+def repository_of(context: Context, settings: Settings) -> str:
+    """`OWNER/NAME`; empty where neither the input nor the workflow says it."""
+    return settings.repository or context.environ.get("GITHUB_REPOSITORY", "")
+
+
+def _is_unfit(settings: Settings, beat: Heartbeat) -> bool:
     values = {"load": beat.load, "load-per-core": beat.load_per_core, "active-jobs": beat.active_jobs}
-    return (
-        status_of(score_without_jobs(beat.health_score, values, penalties_with(settings.thresholds)))
-        == "unhealthy"
-    )
+    score = score_without_jobs(beat.health_score, values, penalties_with(settings.thresholds))
+    return status_of(score) == "unhealthy"
 
 
 def _requests(context: Context, settings: Settings, *, deadline: float) -> Requests | None:
@@ -108,7 +109,7 @@ def _requests(context: Context, settings: Settings, *, deadline: float) -> Reque
         return None
 
     def client(timeout_seconds: int) -> Github:
-        return connect(context.environ, token=token, timeout_seconds=timeout_seconds, retries=1)
+        return connect(context.environ, token=token, timeout_seconds=timeout_seconds, retries=0)
 
     return Requests(client, most=MOST_REQUESTS, deadline=deadline)
 
@@ -125,35 +126,6 @@ def token_of(settings: Settings) -> str:
         ) from error
 
 
-def _trust(context: Context, settings: Settings, requests: Requests | None, repository: str) -> Trust:
-    event = read_event(context.environ)
-
-    def changed() -> list[str] | None:
-        if settings.changed_files:
-            return list(settings.changed_files)
-        number = pull_request_number(event)
-        if requests is None or number is None:
-            return None
-        names: list[str] = []
-        for page in range(1, FILE_PAGES + 1):
-            part = requests.get(f"/repos/{repository}/pulls/{number}/files", per_page=100, page=page)
-            if not isinstance(part, list):
-                return None
-            for one in part:
-                names += [str(one.get("filename", "")), str(one.get("previous_filename") or "")]
-            if len(part) < 100:
-                return [name for name in names if name]
-        return None  # more than anybody has looked at
-
-    return assess(
-        context.environ.get("GITHUB_EVENT_NAME", ""),
-        event,
-        repository=repository,
-        rules=settings.trust_rules,
-        changed_files=changed,
-    )
-
-
 def _legs(context: Context, settings: Settings, durations: Durations) -> list[Leg]:
     workflow = context.environ.get("GITHUB_WORKFLOW", "")
     most = 60 * settings.timeout_minutes
@@ -164,8 +136,8 @@ def _legs(context: Context, settings: Settings, durations: Durations) -> list[Le
     ]
 
 
-def _weights(settings: Settings, known: Knowledge, durations: Durations, *, peak: bool) -> Weights:
-    load = known.heartbeat.load_per_core if known.heartbeat else None
+def _weights(settings: Settings, beat: Heartbeat | None, durations: Durations, *, peak: bool) -> Weights:
+    load = beat.load_per_core if beat else None
     return Weights(
         cost_factor=settings.cost_factor,
         slow_down=min(MOST_SLOW_DOWN, max(1.0, load or 1.0)) * (PEAK_FACTOR if peak else 1.0),
@@ -184,16 +156,15 @@ def _is_peak(settings: Settings, now: float) -> bool:
 
 
 def _engine_score(
-    context: Context, settings: Settings, known: Knowledge, durations: Durations, *, peak: bool
+    context: Context, settings: Settings, beat: Heartbeat | None, durations: Durations, *, peak: bool
 ) -> int:
-    workflow, beat = context.environ.get("GITHUB_WORKFLOW", ""), known.heartbeat
+    workflow = context.environ.get("GITHUB_WORKFLOW", "")
     here, there = (
-        durations.estimate(settings.job_name, workflow, kind).seconds for kind in (SELF_HOSTED, CLOUD)
+        durations.plain_figures(settings.job_name, workflow, kind) for kind in (SELF_HOSTED, CLOUD)
     )
-    shares = [durations.success_percent(settings.job_name, workflow, kind) for kind in (SELF_HOSTED, CLOUD)]
     return engine_score(
-        success_percent=(shares[0], shares[1]),
-        mean_seconds=(here, there),
+        success_percent=(here[0], there[0]),
+        mean_seconds=(here[1], there[1]),
         load=beat.load if beat else None,
         memory_percent=beat.memory_percent if beat else None,
         active_jobs=beat.active_jobs if beat else None,

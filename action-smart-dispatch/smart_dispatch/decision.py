@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from smart_dispatch.breaker import Breaker
+from smart_dispatch.breaker import HALF_OPEN, Breaker
 from smart_dispatch.capacity import Capacity
 from smart_dispatch.durations import Estimate
 from smart_dispatch.expected_time import Leg, Placement, Weights, place_legs
@@ -29,7 +29,7 @@ class Situation:
     capacity: Capacity
     breakers: Mapping[str, Breaker]
     unfit: bool = False
-    trials: int = 0  # jobs on their way to the slots
+    jobs: int = 0  # on the slots or on their way to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +44,27 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The placements of all legs, the strategy, why, and what would have changed it."""
+    """The placements of all legs, the strategy of the first, why, and what would have changed it.
+
+    `monitor`: whether the host should be watched while legs run there.
+    """
 
     strategy: str
     placements: tuple[Placement, ...]
     reason: str
     otherwise: str
+    monitor: bool = False
 
     @property
     def runner_class(self) -> str:
         """Of the first leg."""
         return self.placements[0].runner_class
 
-    @property
-    def monitor(self) -> bool:
-        """Whether the host should be watched meanwhile."""
-        return self.strategy == MONITORED
-
 
 def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
     """Trust first, then what the inputs force, then the state of the host, then the policy."""
+    if situation.breakers[SELF_HOSTED].state == HALF_OPEN:  # what was lost before is what is tried again
+        legs = [replace(one, self_hosted=replace(one.self_hosted, reliable_share=1.0)) for one in legs]
     timed = place_legs(legs, situation.capacity.pool, rules.weights)
     trust = situation.trust
     if not trust.trusted and rules.untrusted != "primary":
@@ -76,7 +77,9 @@ def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
     if not rules.enable_fallback:
         return _all(timed, SELF_HOSTED, *_forced(situation))
     if rules.policy == "score":
-        return _by_score(timed, situation.health)
+        # In the source document the health job runs on the runner, and fails with it.
+        gone = situation.capacity.online == 0
+        return _by_score(timed, "unknown, for no runner is online" if gone else situation.health)
     why_not = _unusable(situation)
     if why_not:
         cloud = situation.breakers[CLOUD]
@@ -110,7 +113,7 @@ def _unusable(situation: Situation) -> str:
     capacity, breaker = situation.capacity, situation.breakers[SELF_HOSTED]
     if situation.unfit:
         return "the host is unhealthy"
-    if not breaker.admits(situation.trials):
+    if not breaker.admits(situation.jobs):
         return breaker.reason
     if capacity.stuck:
         return "jobs wait although runners seem to be free: nobody takes them"
@@ -122,10 +125,10 @@ def _unusable(situation: Situation) -> str:
 
 
 def _by_time(timed: Sequence[Placement], situation: Situation, rules: Rules) -> Decision:
-    if not situation.breakers[CLOUD].admits(0):
+    first = timed[0]
+    if not situation.breakers[CLOUD].admits(0) and first.wait_seconds <= rules.weights.max_wait_seconds:
         best = [replace(one, runner_class=SELF_HOSTED) for one in timed]
         return _split(best, situation, situation.breakers[CLOUD].reason, "A cloud that works")
-    first = timed[0]
     here, there = _minutes(first.self_hosted_seconds), _minutes(first.cloud_seconds)
     if first.runner_class == SELF_HOSTED:
         factor = rules.weights.cost_factor
@@ -151,29 +154,30 @@ def _by_slots(timed: Sequence[Placement], situation: Situation, policy: str) -> 
         replace(one, runner_class=SELF_HOSTED if index < many else CLOUD) for index, one in enumerate(timed)
     ]
     reason = f"{capacity.online} runners are online, {free} of them idle and not spoken for"
-    return _split(placed, situation, reason, "Fewer or more of them")
+    otherwise = "No runner online" if policy == "online" else "One runner more or less that is idle"
+    return _split(placed, situation, reason, otherwise)
 
 
 def _split(placed: Sequence[Placement], situation: Situation, reason: str, otherwise: str) -> Decision:
     """The strategy is the first leg's; a host that is not known to be healthy is watched."""
-    if situation.breakers[SELF_HOSTED].state != "closed":  # one job tries it
+    if situation.breakers[SELF_HOSTED].state == HALF_OPEN:  # one job tries it
         placed = [placed[0], *(replace(one, runner_class=CLOUD) for one in placed[1:])]
         reason += f"; {situation.breakers[SELF_HOSTED].reason}"
     here = sum(one.runner_class == SELF_HOSTED for one in placed)
     if len(placed) > 1:
         reason += f"; {here} of {len(placed)} legs are self-hosted"
+    well = situation.health == "healthy"
     strategy = FALLBACK
     if placed[0].runner_class == SELF_HOSTED:
-        strategy = PRIMARY if situation.health == "healthy" else MONITORED
-    return Decision(strategy, tuple(placed), reason, otherwise)
+        strategy = PRIMARY if well else MONITORED
+    return Decision(strategy, tuple(placed), reason, otherwise, monitor=here > 0 and not well)
 
 
 def _all(
     timed: Sequence[Placement], runner_class: str, strategy: str, reason: str, otherwise: str
 ) -> Decision:
-    return Decision(
-        strategy, tuple(replace(one, runner_class=runner_class) for one in timed), reason, otherwise
-    )
+    placed = tuple(replace(one, runner_class=runner_class) for one in timed)
+    return Decision(strategy, placed, reason, otherwise, monitor=strategy == MONITORED)
 
 
 def _ratio(one: Placement) -> float:

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from smart_dispatch.deciding import Outcome
-from smart_dispatch.decision import FALLBACK, FORCED
+from smart_dispatch.decision import FALLBACK, FORCED, REFUSED
 from smart_dispatch.heartbeats import Heartbeat
 from smart_dispatch.inputs import Settings
 from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 from smart_dispatch.source_score import engine_recommendation, recommendation_of
+from smart_dispatch.trust import Trust
 
 
 def facts_of(settings: Settings, found: Outcome, *, seconds: float) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def facts_of(settings: Settings, found: Outcome, *, seconds: float) -> dict[str,
         },
         "legs": legs,
         "trusted": situation.trust.trusted,
-        "health": _health(situation.health, found.known.heartbeat),
+        "health": _health(situation.health, found.known.pulse.beat),
         "fallback-recommendation": engine_recommendation(found.score),
         "confidence-score": found.score,
         "evidence": [asdict(one) for one in found.evidence],
@@ -51,21 +52,25 @@ def facts_of(settings: Settings, found: Outcome, *, seconds: float) -> dict[str,
     }
 
 
-def facts_without_knowledge(settings: Settings, why: str) -> dict[str, Any]:
-    """Of the answer when there is no decision: the fallback, unless it is off."""
-    kind = CLOUD if settings.enable_fallback else SELF_HOSTED
-    runner = (settings.fallback_runner if settings.enable_fallback else settings.primary_runner).as_json()
+def facts_without_knowledge(settings: Settings, trust: Trust, why: str) -> dict[str, Any]:
+    """Of the answer when there is no decision: the fallback, unless it is off. No distrust is forgotten."""
+    kept_out = not trust.trusted and settings.untrusted != "primary"
+    refused = kept_out and (settings.untrusted == "refuse" or not settings.enable_fallback)
+    cloud = settings.enable_fallback or kept_out
+    kind = CLOUD if cloud else SELF_HOSTED
+    runner = (settings.fallback_runner if cloud else settings.primary_runner).as_json()
+    told = f"untrusted: {'; '.join(trust.reasons)}" if kept_out else f"nothing is known: {why}"
     return _common(settings) | {
         "seconds": None,
         "requests": 0,
-        "strategy": FALLBACK if settings.enable_fallback else FORCED,
+        "strategy": REFUSED if refused else FALLBACK if cloud else FORCED,
         "runs-on": runner,
         "monitor": False,
-        "reason": f"nothing is known: {why}",
-        "otherwise": "An answer in time",
+        "reason": told,
+        "otherwise": "A decision",
         "expected-minutes": {SELF_HOSTED: None, CLOUD: None},
         "legs": [_leg(leg, runner, kind, float("inf")) for leg in settings.legs],
-        "trusted": False,
+        "trusted": trust.trusted,
         "health": _health("unknown", None),
         "fallback-recommendation": engine_recommendation(0),
         "confidence-score": 0,

@@ -30,21 +30,9 @@ def evidence_of(
     *,
     peak_hours: bool,
     now: float,
-) -> list[Evidence]:
-    """All rows."""
-    return list(_rows(settings, situation, known, legs, peak_hours=peak_hours, now=now))
-
-
-def _rows(
-    settings: Settings,
-    situation: Situation,
-    known: Knowledge,
-    legs: Sequence[Leg],
-    *,
-    peak_hours: bool,
-    now: float,
 ) -> Iterator[Evidence]:
-    trust, capacity, beat = situation.trust, situation.capacity, known.heartbeat
+    """All rows."""
+    trust, capacity, beat = situation.trust, situation.capacity, known.pulse.beat
     yield Evidence(
         "trust", f"{'trusted' if trust.trusted else 'untrusted'}: {'; '.join(trust.reasons)}", "event"
     )
@@ -65,7 +53,7 @@ def _rows(
         parts += [f"memory {beat.memory_percent:.0f} %"] if beat.memory_percent is not None else []
         yield Evidence("health", ", ".join(parts), known.heartbeat_source, beat.age(now))
     else:
-        yield Evidence("health", f"unknown: {known.no_heartbeat}", known.heartbeat_source)
+        yield Evidence("health", f"unknown: {known.pulse.why}", known.heartbeat_source)
     for name, one in (("self-hosted run", legs[0].self_hosted), ("cloud run", legs[0].cloud)):
         spoilt = "" if one.reliable_share > 0.995 else f", {100 * (1 - one.reliable_share):.0f} % lost"
         yield Evidence(name, f"{duration(one.seconds)}{spoilt}", one.source)

@@ -27,14 +27,12 @@ class Weights:
 
     `cost_factor`: a minute in the cloud counts so many. `slow_down`: how much longer a run takes on the host as it is
     now. `cloud_start_seconds`: until a cloud runner begins. `max_wait_seconds`: never wait longer for a slot.
-    `wait_margin`: a wait counts for so much more than expected, for it is the less certain part (tuned by simulation).
     """
 
     cost_factor: float = 1.0
     slow_down: float = 1.0
     cloud_start_seconds: float = 30.0
     max_wait_seconds: float = float("inf")
-    wait_margin: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def place_legs(legs: Sequence[Leg], pool: Pool, weights: Weights) -> list[Placem
         wait = free[0] if free else float("inf")
         there = with_retry(leg.cloud, weights.cloud_start_seconds, other_seconds=leg.cloud.seconds)
         run = with_retry(leg.self_hosted, 0.0, other_seconds=weights.cloud_start_seconds + leg.cloud.seconds)
-        here = wait * (1 + weights.wait_margin) + run * weights.slow_down
+        here = wait + run * weights.slow_down
         worth = here <= there * weights.cost_factor and wait <= weights.max_wait_seconds
         if worth:
             heapq.heapreplace(free, free[0] + leg.self_hosted.seconds * weights.slow_down)

@@ -20,8 +20,7 @@ def run_explain(context: Context, settings: Settings) -> Result:
     """Tell of the decision in `decision-file`, or of the newest on this host. Raises ActionError if there is none."""
     facts = _from_file(context, settings) if settings.decision_file else _last(context, settings)
     try:
-        for line in in_words(facts):
-            context.out.say(line)
+        context.out.quote("\n".join(in_words(facts)))
         summarise(context.summary, facts)
     except (KeyError, TypeError, IndexError) as error:
         raise ActionError(

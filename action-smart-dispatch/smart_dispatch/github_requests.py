@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PASSING = (500, 502, 503, 504)
 MOST_SECONDS = 4  # of silence, for one answer
 # What a 403 or 404 lacks, by the part of the path that tells.
 _PERMISSIONS: Mapping[str, str] = {
@@ -50,22 +51,29 @@ class Requests:
                 self.notes.append(text)
 
     def get(self, path: str, **parameters: object) -> Any:  # noqa: ANN401  (JSON)
-        """The answer as JSON; None where there is none."""
+        """The answer as JSON; None where there is none. After a failure that may pass it is asked once more."""
+        status, data = self._ask(path, parameters)
+        if status in PASSING:
+            status, data = self._ask(path, parameters)
+        return data
+
+    def _ask(self, path: str, parameters: Mapping[str, object]) -> tuple[int, Any]:
+        """Status, 0 for none, and JSON. A failure is a note, but for one that may pass and can be asked again."""
         with self._lock:
             if self.left() <= 0:
-                return None
+                return 0, None
             self.count += 1
         client = self._connect(max(1, min(MOST_SECONDS, int(self.seconds_left()))))
         try:
             _, data = client.requester.requestJsonAndCheck("GET", path, parameters=dict(parameters))
         except Exception as error:  # a proxy's page, a half-open connection: nothing may stop a decision
             self.note(_reason(path, error))
-            return None
+            return getattr(error, "status", 0), None
         finally:
             client.close()
         if data is None:
             self.note(f"{path.partition('?')[0]}: GitHub answered nothing")
-        return data
+        return 0, data
 
     def pages(
         self, path: str, key: str, *, most: int, **parameters: object
@@ -95,7 +103,10 @@ class Requests:
         results: list[T | None] = [None] * len(works)
 
         def do(index: int, work: Callable[[], T]) -> None:
-            results[index] = work()
+            try:
+                results[index] = work()
+            except Exception as error:  # an answer of a shape that nobody expects
+                self.note(f"GitHub's answer makes no sense: {type(error).__name__}")
 
         threads = [
             # Daemons: a server that drips must not keep the process.
@@ -118,7 +129,10 @@ def _reason(path: str, error: Exception) -> str:
     where = path.partition("?")[0]
     if status in (403, 404) and "rate limit" not in said.lower():
         lacking = next((told for part, told in _PERMISSIONS.items() if part in path), "")
-        return f"{where}: GitHub answered {status} {said}" + (f"; it needs {lacking}" if lacking else "")
+        unseen = ", and a token that may see this repository" if status == 404 else ""
+        return f"{where}: GitHub answered {status} {said}" + (
+            f"; it needs {lacking}{unseen}" if lacking else ""
+        )
     if status:
         return f"{where}: GitHub answered {status} {said}".rstrip()
     # The text of a request's error may show headers, and so the token.

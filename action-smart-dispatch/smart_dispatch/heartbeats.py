@@ -7,9 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from smart_dispatch.source_score import DEGRADED_FROM, HEALTHY_FROM
+
 VERSION = 1
 MOST_CHARACTERS = 140  # of a commit status's description (GitHub's REST API)
 AHEAD_SECONDS = 120.0  # how far another machine's clock may run ahead of ours
+MOST_SLOTS = 10_000  # of one host
 _KEYS = {
     "time": "t",
     "health_score": "h",
@@ -59,6 +62,8 @@ def parse_heartbeat(text: str) -> Heartbeat:
     numbers = {name: _number(value, key) for name, key in _KEYS.items()}
     if numbers["time"] is None or numbers["health_score"] is None:
         raise ValueError("a heartbeat has a time (t) and a health score (h)")
+    if max(numbers["slots"] or 0, numbers["active_jobs"] or 0) > MOST_SLOTS:
+        raise ValueError(f"more than {MOST_SLOTS} slots or jobs")
     return Heartbeat(
         time=numbers["time"],
         health_score=min(100, int(numbers["health_score"])),
@@ -71,14 +76,25 @@ def parse_heartbeat(text: str) -> Heartbeat:
     )
 
 
-def combined(
-    texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float
-) -> tuple[Heartbeat | None, str]:
-    """What the heartbeats (host and text) that are fresh say together, and, if none is, why.
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the heartbeats say together. None of them is fresh: `beat` is None, and `why` says so.
 
-    Of each host the newest counts. Slots and jobs are sums; the others are means over the hosts, weighted by slots.
+    `last` is when the last one was, fresh or not (seconds since 1970); 0 without any.
     """
-    why = "there is none"
+
+    beat: Heartbeat | None
+    why: str = ""
+    last: float = 0.0
+
+
+def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float) -> Pulse:
+    """Read heartbeats (host and text). Of each host the newest counts.
+
+    Slots and jobs are sums of what is told; the others are means over the hosts, weighted by slots. With an ill host
+    among them, on which a job may land, the score is at most that of a degraded one.
+    """
+    why, last = "there is none", 0.0
     newest: dict[str, Heartbeat] = {}
     for host, text in texts:
         try:
@@ -86,6 +102,7 @@ def combined(
         except (ValueError, TypeError, RecursionError) as error:
             why = f"it cannot be read: {error}"[:200]
             continue
+        last = max(last, min(one.time, now))
         if one.time > now + AHEAD_SECONDS:
             why = f"it is {one.time - now:.0f} s in the future: a clock is wrong"
         elif one.age(now) > ttl_seconds:
@@ -93,7 +110,7 @@ def combined(
         elif host not in newest or one.time > newest[host].time:
             newest[host] = one
     beats = list(newest.values())
-    return (_together(beats), "") if beats else (None, why)
+    return Pulse(_together(beats), "", last) if beats else Pulse(None, why, last)
 
 
 def _together(beats: Sequence[Heartbeat]) -> Heartbeat:
@@ -106,12 +123,14 @@ def _together(beats: Sequence[Heartbeat]) -> Heartbeat:
         return sum(value * slots for value, slots in known) / weight if weight else None
 
     def total(name: str) -> int | None:
-        known = [getattr(one, name) for one in beats]
-        return None if None in known else sum(known)
+        known = [getattr(one, name) for one in beats if getattr(one, name) is not None]
+        return sum(known) if known else None
 
+    score = int(mean("health_score") or 0)
+    ill = min(one.health_score for one in beats) < DEGRADED_FROM
     return Heartbeat(
         time=min(one.time for one in beats),
-        health_score=int(mean("health_score") or 0),
+        health_score=min(score, HEALTHY_FROM - 1) if ill else score,
         load=mean("load"),
         load_per_core=mean("load_per_core"),
         memory_percent=mean("memory_percent"),

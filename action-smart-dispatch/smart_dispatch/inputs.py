@@ -15,6 +15,7 @@ from smart_dispatch.decision import POLICIES
 from smart_dispatch.job_records import CLASSES, OUTCOMES
 from smart_dispatch.runner_labels import RunnerLabels, parse_labels
 from smart_dispatch.source_score import SCORED
+from smart_dispatch.traces import MOST_JOBS
 from smart_dispatch.trust_rules import TrustRules, parse_rules
 
 MODES = ("decide", "health", "heartbeat", "record", "explain", "simulate")
@@ -91,7 +92,7 @@ def parse(inputs: Inputs) -> Settings:
         untrusted=inputs.choice("untrusted", ("fallback", "primary", "refuse")),
         trust_rules=parse_rules(inputs.lines("trust-rules"), name="trust-rules"),
         changed_files=inputs.lines("changed-files"),
-        runner_scope=inputs.choice("runner-scope", ("repository", "organization")),
+        runner_scope=inputs.choice("runner-scope", ("repository", "organization", "none")),
         history=inputs.choice("history", ("api", "local", "both")),
         history_file=inputs.text("history-file"),
         thresholds=_thresholds(inputs),
@@ -117,7 +118,7 @@ def parse(inputs: Inputs) -> Settings:
         decision_file=inputs.text("decision-file"),
         trace=inputs.text("trace"),
         seed=inputs.integer("seed", minimum=0, maximum=10**9),
-        jobs=inputs.integer("jobs", minimum=1, maximum=100_000),
+        jobs=inputs.integer("jobs", minimum=1, maximum=MOST_JOBS),
         slots=inputs.integer("slots", minimum=1, maximum=1000),
         trace_file=inputs.text("trace-file"),
     )  # fmt: skip

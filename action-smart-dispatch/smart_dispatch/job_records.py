@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from smart_dispatch.runner_labels import RunnerLabels
+
 SELF_HOSTED, CLOUD = "self-hosted", "cloud"
 CLASSES = (SELF_HOSTED, CLOUD)
 # How a job ended. INFRASTRUCTURE: the runner's fault, not the code's.
 SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE = "success", "failure", "cancelled", "infrastructure-failure"
 OUTCOMES = (SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE)
 _CONCLUSIONS = {"success": SUCCESS, "failure": FAILURE, "timed_out": FAILURE, "cancelled": CANCELLED}
-_OF_THE_RUNNER = frozenset(
-    {"Set up job", "Set up runner", "Complete runner"}
-)  # steps that the runner itself adds
+# Steps that the runner itself adds. In the cloud they fail for a mistake in the workflow (an action that is not there).
+_OF_THE_RUNNER = frozenset({"Set up job", "Set up runner", "Complete runner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class JobRecord:
     runner: str = ""
     labels: tuple[str, ...] = ()
 
+    @property
+    def began(self) -> float:
+        """When it began to run."""
+        return self.ended - self.duration_seconds
+
+    @property
+    def run(self) -> str:
+        """The number of its run."""
+        return self.key.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class ActiveJob:
@@ -45,46 +56,53 @@ class ActiveJob:
     since: float
     run: int = 0
     runner: str = ""
+    runner_class: str = SELF_HOSTED
 
 
-def class_of(labels: Collection[str]) -> str:
-    """The class of a job by the labels that it asked for: only one's own runners have `self-hosted`."""
-    return SELF_HOSTED if any(one.lower() == SELF_HOSTED for one in labels) else CLOUD
+def class_of(labels: Collection[str], primary: RunnerLabels) -> str:
+    """The class of a job by the labels that it asked for: `self-hosted`, or all of those of our runners."""
+    own = any(one.lower() == SELF_HOSTED for one in labels)
+    return SELF_HOSTED if own or (primary.labels and primary.are_met_by(labels)) else CLOUD
 
 
 def base_name(job: str) -> str:
-    """A job's name without the values of its matrix leg."""
-    return re.sub(r"\s*\([^()]*\)$", "", job) or job
+    """A job's name without the values of its matrix leg, and without the job that called its workflow."""
+    return re.sub(r"\s*\([^()]*\)$", "", job.rpartition(" / ")[2]) or job
 
 
 def leg_name(job: str, leg: object) -> str:
     """The name that GitHub gives to a leg of a matrix."""
     values = leg.values() if isinstance(leg, Mapping) else leg if isinstance(leg, list) else [leg]
-    told = ", ".join(str(one) for one in values if not isinstance(one, dict | list))
+    told = ", ".join(_shown(one) for one in values if not isinstance(one, dict | list))
     return f"{job} ({told})" if told else job
 
 
-def ended_job(value: Mapping[str, Any]) -> JobRecord | None:
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def ended_job(value: Mapping[str, Any], primary: RunnerLabels) -> JobRecord | None:
     """A completed job of GitHub's API; None for one that did not run, or says too little."""
     outcome = _CONCLUSIONS.get(str(value.get("conclusion")))
     ended = as_time(value.get("completed_at"))
     begun = _began(value)
     if outcome is None or ended is None or begun is None:
         return None
-    steps = value.get("steps") or []
-    mine = [
-        one for one in steps if one.get("conclusion") == "failure" and one.get("name") not in _OF_THE_RUNNER
-    ]
-    if outcome == FAILURE and value.get("conclusion") == "failure" and not mine:
+    labels = _labels(value)
+    runner_class = class_of(labels, primary)
+    steps = _steps(value)
+    failed = {str(one.get("name")) for one in steps if one.get("conclusion") == "failure"}
+    if runner_class == SELF_HOSTED:
+        failed -= _OF_THE_RUNNER
+    if value.get("conclusion") == "failure" and not failed:
         outcome = INFRASTRUCTURE  # no step failed: the runner was lost, or never came so far
-    labels = tuple(map(str, value.get("labels") or ()))
     created = as_time(value.get("created_at"))
     runner = str(value.get("runner_name") or "")
     return JobRecord(
         key=f"{value.get('run_id')}/{value.get('run_attempt', 1)}/{value.get('name')}",
         job=str(value.get("name", "")),
         workflow=str(value.get("workflow_name") or ""),
-        runner_class=class_of(labels),
+        runner_class=runner_class,
         outcome=outcome,
         duration_seconds=max(0.0, ended - begun),
         ended=ended,
@@ -95,31 +113,44 @@ def ended_job(value: Mapping[str, Any]) -> JobRecord | None:
     )
 
 
-def active_job(value: Mapping[str, Any]) -> ActiveJob | None:
+def active_job(value: Mapping[str, Any], primary: RunnerLabels) -> ActiveJob | None:
     """A job of GitHub's API that is queued or runs; None for any other."""
     status = value.get("status")
     since = as_time(value.get("created_at")) if status == "queued" else _began(value)
     if status not in ("queued", "in_progress") or since is None:
         return None
+    labels = _labels(value)
+    run = value.get("run_id")
     return ActiveJob(
         job=str(value.get("name", "")),
         workflow=str(value.get("workflow_name") or ""),
-        labels=tuple(map(str, value.get("labels") or ())),
+        labels=labels,
         since=since,
-        run=int(value.get("run_id") or 0),
+        run=run if isinstance(run, int) else 0,
         runner=str(value.get("runner_name") or "") if status == "in_progress" else "",
+        runner_class=class_of(labels, primary),
     )
 
 
 def as_time(text: object) -> float | None:
     """An ISO 8601 time of GitHub's as seconds since 1970; None for anything else."""
     try:
-        return datetime.fromisoformat(str(text)).timestamp() if isinstance(text, str) else None
+        return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else None
     except ValueError:
         return None
 
 
+def _labels(value: Mapping[str, Any]) -> tuple[str, ...]:
+    labels = value.get("labels")
+    return tuple(map(str, labels)) if isinstance(labels, list) else ()
+
+
+def _steps(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    steps = value.get("steps")
+    return [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []
+
+
 def _began(value: Mapping[str, Any]) -> float | None:
-    steps = value.get("steps") or []
-    first = as_time(steps[0].get("started_at")) if steps and isinstance(steps[0], dict) else None
+    steps = _steps(value)
+    first = as_time(steps[0].get("started_at")) if steps else None
     return first if first is not None else as_time(value.get("started_at"))

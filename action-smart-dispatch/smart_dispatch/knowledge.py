@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from actionlib.database import DatabaseFailed
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
-from actionlib.github_api import read_event
 from actionlib.scoped_runs import workspace_of
 from actionlib.state import open_state
 from smart_dispatch.activity import Activity, Wanted, look
@@ -17,48 +17,50 @@ from smart_dispatch.dispatch_history import DispatchHistory
 from smart_dispatch.durations import Aggregate
 from smart_dispatch.github_requests import Requests
 from smart_dispatch.heartbeat_sinks import from_files
-from smart_dispatch.heartbeats import Heartbeat, combined
+from smart_dispatch.heartbeats import Pulse, pulse_of
 from smart_dispatch.inputs import Settings
 from smart_dispatch.job_records import JobRecord
 from smart_dispatch.source_history import read_source_history
 
-BUSY_SECONDS = 1.0  # a decision does not wait for a history that others hold
+BUSY_SECONDS = 0.3  # a decision does not wait for a history that others hold
 
 
 @dataclass(slots=True)
 class Knowledge:
-    """All that could be learnt. `no_heartbeat` says why there is none; `notes` what could not be had."""
+    """All that could be learnt. `notes` say what could not be had."""
 
     activity: Activity = field(default_factory=Activity)
-    heartbeat: Heartbeat | None = None
+    pulse: Pulse = field(default_factory=lambda: Pulse(None, "there is none"))
     heartbeat_source: str = ""
-    no_heartbeat: str = ""
     records: list[JobRecord] = field(default_factory=list)
     aggregates: Mapping[tuple[str, str], Aggregate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     store: DispatchHistory | None = None
 
 
-def gather(context: Context, settings: Settings, requests: Requests | None, *, repository: str) -> Knowledge:
+def gather(
+    context: Context,
+    settings: Settings,
+    requests: Requests | None,
+    *,
+    event: Mapping[str, Any],
+    repository: str,
+) -> Knowledge:
     """Learn what can be learnt. What cannot is a note, and unknown."""
     known = Knowledge()
     _open_store(context, settings, known, repository=repository)
-    if requests is not None and repository:
-        known.activity = look(
-            requests,
-            _wanted(context, settings, repository),
-            known=lambda runs: _known_runs(known, runs),
-            now=time.time(),
-        )
-        known.notes += requests.notes
-    elif settings.token or settings.token_file:
-        known.notes.append("there is no GITHUB_REPOSITORY: GitHub was not asked")
+    if requests is not None and not repository:
+        known.notes.append("there is no GITHUB_REPOSITORY, and 'repository' is empty: GitHub was not asked")
+    elif requests is not None:
+        wanted = _wanted(context, settings, event=event, repository=repository)
+        known.activity = look(requests, wanted, known=lambda runs: _known_runs(known, runs), now=time.time())
     _find_heartbeat(context, settings, known)
-    own = {one.key: one for one in known.records}
-    known.records = list((own | {one.key: one for one in known.activity.ended}).values())
-    if settings.history_file:
-        path = workspace_of(context.environ) / settings.history_file
-        known.aggregates = {**read_source_history(path, settings.job_name), **known.aggregates}
+    read = {one.key: one for one in known.activity.ended}
+    whole = {str(number) for number, _ in known.activity.ended_runs}
+    # What this host has recorded of a run that was read whole stands twice.
+    kept = {one.key: one for one in known.records if not (one.key not in read and one.run in whole)}
+    known.records = list((kept | read).values())
+    _take_source_history(context, settings, known)
     return known
 
 
@@ -71,36 +73,40 @@ def keep(known: Knowledge) -> None:
             known.notes.append(str(error))
 
 
-def _wanted(context: Context, settings: Settings, repository: str) -> Wanted:
-    paths: tuple[str, ...] = ()
-    if not settings.heartbeat and settings.heartbeat_sink == "status":
-        event = read_event(context.environ)
-        # A push has moved the branch's head away from the commit that the host last wrote to.
-        before = str(event.get("before") or "").strip("0") and str(event.get("before"))
-        refs = [
-            settings.heartbeat_ref or "HEAD",
-            *([before] if before and not settings.heartbeat_ref else []),
-        ]
-        paths = tuple(f"/repos/{repository}/commits/{ref}/status" for ref in refs)
-    elif not settings.heartbeat and settings.heartbeat_sink == "variable":
-        paths = (f"/repos/{repository}/actions/variables/{settings.heartbeat_name}",)
+def _wanted(context: Context, settings: Settings, *, event: Mapping[str, Any], repository: str) -> Wanted:
     return Wanted(
         repository=repository,
         scope=settings.runner_scope,
         labels=settings.primary_runner,
         workflow=context.environ.get("GITHUB_WORKFLOW", ""),
-        heartbeat_paths=paths,
+        heartbeat_paths=_heartbeat_paths(settings, event, repository),
         heartbeat_name=settings.heartbeat_name,
         history=settings.history != "local",
     )
+
+
+def _heartbeat_paths(settings: Settings, event: Mapping[str, Any], repository: str) -> tuple[str, ...]:
+    """Where to ask for heartbeats, one after the other until there is one."""
+    if settings.heartbeat or settings.heartbeat_sink in ("file", "none"):
+        return ()
+    if settings.heartbeat_sink == "variable":
+        return (f"/repos/{repository}/actions/variables/{settings.heartbeat_name}",)
+    refs = [settings.heartbeat_ref or "HEAD"]
+    before = str(event.get("before") or "")
+    if before.strip("0") and not settings.heartbeat_ref:
+        # A push has moved the branch's head away from the commit that the host last wrote to.
+        refs.append(before)
+    return tuple(f"/repos/{repository}/commits/{ref}/status" for ref in refs)
 
 
 def _open_store(context: Context, settings: Settings, known: Knowledge, *, repository: str) -> None:
     """The history of this host is a bonus: a machine that is thrown away has none."""
     try:
         store = DispatchHistory(open_state(context.environ), repository, busy_seconds=BUSY_SECONDS)
+        known.records = [
+            one for one in store.jobs() if settings.history != "api" or not one.key.endswith("/here")
+        ]
         if settings.history != "api":
-            known.records = store.jobs()
             known.aggregates = store.aggregates()
         known.store = store
         known.notes += store.notes
@@ -116,15 +122,21 @@ def _known_runs(known: Knowledge, runs: Collection[tuple[int, int]]) -> set[tupl
 
 
 def _find_heartbeat(context: Context, settings: Settings, known: Knowledge) -> None:
-    texts, source = known.activity.heartbeats, settings.heartbeat_sink
+    texts, known.heartbeat_source = known.activity.heartbeats, settings.heartbeat_sink
     if settings.heartbeat:
-        texts, source = [("", settings.heartbeat)], "input heartbeat"
+        texts, known.heartbeat_source = [("", settings.heartbeat)], "input heartbeat"
     elif settings.heartbeat_sink == "file":
         try:
             texts = from_files(context.environ, settings.heartbeat_name)
         except (ActionError, OSError) as error:
             known.notes.append(f"no heartbeat: {error}")
-    known.heartbeat, known.no_heartbeat = combined(
-        texts, now=time.time(), ttl_seconds=60 * settings.heartbeat_ttl_minutes
-    )
-    known.heartbeat_source = source
+    known.pulse = pulse_of(texts, now=time.time(), ttl_seconds=60 * settings.heartbeat_ttl_minutes)
+
+
+def _take_source_history(context: Context, settings: Settings, known: Knowledge) -> None:
+    if settings.history_file:
+        path = workspace_of(context.environ) / settings.history_file
+        try:
+            known.aggregates = {**read_source_history(path, settings.job_name), **known.aggregates}
+        except ActionError as error:
+            known.notes.append(str(error))

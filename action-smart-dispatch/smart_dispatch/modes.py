@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import import_module
 
 from actionlib.entrypoint import Context, Result
@@ -18,29 +19,30 @@ _MODES = {
     "explain": ("explain_mode", "run_explain"),
     "simulate": ("simulate_mode", "run_simulate"),
 }
-LAST_RESORT = json.dumps(["ubuntu-latest"])
 
 
 def run(context: Context) -> Result:
     """Do what the inputs ask for. Only the mode's own modules are imported."""
-    try:
-        settings = parse(context.inputs)
-    except ActionError as error:
-        if context.inputs.text("mode") != "decide":
-            raise
-        # The step fails, and yet a job that does not look at that gets a runner.
-        runner = _fallback(context)
-        outputs = {"runs-on": runner, "execution-runner": runner, "strategy": "cloud-fallback"}
-        raise ActionError(error.what, hint=error.hint, outputs=outputs) from error
+    settings = parse(context.inputs)
     module, function = _MODES[settings.mode]
     result: Result = getattr(import_module(f"smart_dispatch.{module}"), function)(context, settings)
     return result
 
 
-def _fallback(context: Context) -> str:
+def last_resort(given: Mapping[str, str]) -> Mapping[str, str]:
+    """Outputs of a `decide` that fails, for a job that does not look at that: the fallback, never the host."""
+    if given.get("mode") != "decide":
+        return {}
     try:
-        return parse_labels(
-            context.inputs.text("fallback-runner"), name="fallback-runner", plain=True
-        ).as_json()
+        labels = parse_labels(given.get("fallback-runner", ""), name="fallback-runner", plain=True)
+        runner = labels.as_json()
     except ActionError:
-        return LAST_RESORT
+        runner = json.dumps(["ubuntu-latest"])
+    leg = {"leg": "", "runs-on": json.loads(runner), "runner-class": "cloud", "expected-minutes": None}
+    return {
+        "runs-on": runner,
+        "execution-runner": runner,
+        "strategy": "refused" if given.get("untrusted") == "refuse" else "cloud-fallback",
+        "monitor": "false",
+        "legs": json.dumps([leg]),
+    }

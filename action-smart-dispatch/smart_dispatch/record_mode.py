@@ -24,7 +24,7 @@ def run_record(context: Context, settings: Settings) -> Result:
     """Keep one job. A history that cannot be written is a warning: no reason for a job to fail."""
     environ = context.environ
     record = JobRecord(
-        key=_key(environ, settings.job_name),
+        key=_key(environ),
         job=settings.job_name,
         workflow=environ.get("GITHUB_WORKFLOW", ""),
         runner_class=settings.runner_type or _class(environ),
@@ -59,12 +59,14 @@ def run_record(context: Context, settings: Settings) -> Result:
     )
 
 
-def _key(environ: Mapping[str, str], job: str) -> str:
-    """As the API's records have it, so that a job that is also read from there counts once."""
-    run = environ.get("GITHUB_RUN_ID")
-    # act's runs all have the number 1.
-    known = run and environ.get("ACT") != "true"
-    return f"{run}/{environ.get('GITHUB_RUN_ATTEMPT', '1')}/{job}" if known else f"{uuid.uuid4()}/1/{job}"
+def _key(environ: Mapping[str, str]) -> str:
+    """Of this job, also among the legs of a matrix. The run stands first: one that is read from the API replaces it."""
+    run = (
+        environ.get("GITHUB_RUN_ID") if environ.get("ACT") != "true" else None
+    )  # act's runs all have the number 1
+    return (
+        f"{run or uuid.uuid4()}/{environ.get('GITHUB_RUN_ATTEMPT', '1')}/{current_job(environ).identity}/here"
+    )
 
 
 def _class(environ: Mapping[str, str]) -> str:

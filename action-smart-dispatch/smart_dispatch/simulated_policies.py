@@ -22,6 +22,7 @@ from smart_dispatch.simulation import (
 from smart_dispatch.source_score import penalties_with, status_of
 from smart_dispatch.trust import Trust
 
+EXACT_QUEUE = 100
 CLAIRVOYANT, ALWAYS = "clairvoyant", "always self-hosted"
 TRUSTED = Trust(trusted=True, reasons=("a trace",))
 
@@ -61,7 +62,7 @@ def _situation(simulation: Simulation, view: View) -> Situation:
         health=_health(simulation.slots, view),
         capacity=_capacity(view),
         breakers={kind: breaker_of(view.ended, kind, now=view.now) for kind in CLASSES},
-        trials=len(view.running) + len(view.queued),
+        jobs=len(view.running) + sum(view.queued.values()),
     )
 
 
@@ -70,8 +71,15 @@ def _capacity(view: View) -> Capacity:
     left = sorted(known.remaining(name, WORKFLOW, SELF_HOSTED, elapsed) for name, elapsed in view.running)
     busy = min(view.online, len(left))
     free = (*left[:busy], *[0.0] * (view.online - busy))
-    ahead = tuple(known.estimate(name, WORKFLOW, SELF_HOSTED).seconds for name in view.queued)
-    return Capacity(Pool(free, ahead), view.online, busy, len(ahead), 0, "simulation", 0.0)
+    queued = sum(view.queued.values())
+    each = {name: known.estimate(name, WORKFLOW, SELF_HOSTED).seconds for name in view.queued}
+    if queued > EXACT_QUEUE:  # a long queue fills the slots evenly
+        share = sum(each[name] * count for name, count in view.queued.items()) / max(1, view.online)
+        return Capacity(
+            Pool(tuple(one + share for one in free)), view.online, busy, queued, 0, "simulation", 0.0
+        )
+    ahead = tuple(each[name] for name, count in view.queued.items() for _ in range(count))
+    return Capacity(Pool(free, ahead), view.online, busy, queued, 0, "simulation", 0.0)
 
 
 def _health(slots: int, view: View) -> str:

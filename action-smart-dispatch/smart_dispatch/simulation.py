@@ -6,8 +6,8 @@ A policy sees what a dispatcher can see, never a duration before the job has end
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,7 +43,7 @@ class View:
     now: float
     online: int
     running: tuple[tuple[str, float], ...]
-    queued: tuple[str, ...]
+    queued: Mapping[str, int]  # how many of each name
     durations: Durations
     ended: tuple[JobRecord, ...]  # the last ones
 
@@ -85,6 +85,7 @@ class Simulation:
         self.running: list[SimulatedJob] = []
         self.queue: deque[SimulatedJob] = deque()
         self._durations = Durations([])
+        self._queued: Counter[str] = Counter()
         self._ended: deque[JobRecord] = deque(maxlen=ENDED_SEEN)
         self._outcome = Outcome()
 
@@ -114,7 +115,7 @@ class Simulation:
             now=self._now,
             online=0 if self.seen_away(self._now) else self.slots,
             running=tuple((one.of.name, self._now - one.began) for one in self.running),
-            queued=tuple(one.of.name for one in self.queue),
+            queued=self._queued,
             durations=self._durations,
             ended=tuple(self._ended),
         )
@@ -125,6 +126,7 @@ class Simulation:
         job.runner_class = self._policy(self, job, self.view())
         if job.runner_class == SELF_HOSTED:
             self.queue.append(job)
+            self._queued[job.of.name] += 1
             self._start_waiting()
             return
         job.began = self._now + START_SECONDS
@@ -135,6 +137,8 @@ class Simulation:
     def _start_waiting(self) -> None:
         while self.queue and len(self.running) < self.slots and not self.is_away(self._now):
             job = self.queue.popleft()
+            self._queued[job.of.name] -= 1
+            self._queued += Counter()  # without those that are 0
             wait = self._now - job.decided
             job.wait = max(job.wait, wait)
             self._outcome.waits_in_seen_outage += wait > 3600 and job.outage_was_seen

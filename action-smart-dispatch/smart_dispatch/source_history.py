@@ -32,7 +32,8 @@ def read_source_history(path: Path, job: str) -> dict[tuple[str, str], Aggregate
         found = {}
         for name, kind in _CLASSES.items():
             one = value.get(name) or {}
-            runs = int(_number(one, "total_runs", 0))
+            # One that was written by hand may have figures and no count: it counts once.
+            runs = int(_number(one, "total_runs", 1 if one else 0))
             if runs > 0:
                 mean = _number(one, "avg_duration", DEFAULT_SECONDS[kind])
                 success = _number(one, "success_rate", 100 * DEFAULT_SUCCESS[kind])

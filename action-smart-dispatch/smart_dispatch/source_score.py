@@ -38,7 +38,12 @@ def penalties_with(given: Mapping[str, Metric]) -> tuple[Penalty, ...]:
 
 
 def score_without_jobs(score: int, values: Mapping[str, float | None], penalties: Sequence[Penalty]) -> int:
-    """A health score without what the host's own jobs cost: for who counts those by themselves."""
+    """A health score without what the host's own jobs cost: for who counts those by themselves.
+
+    A score of 0 may be cut off, and says no more than that the host is very ill.
+    """
+    if score == 0:
+        return 0
     of_jobs = {name: values.get(name) for name in ("load", "load-per-core", "active-jobs")}
     return min(100, score + sum(one.points for one in incurred(of_jobs, penalties)))
 

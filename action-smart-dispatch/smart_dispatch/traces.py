@@ -16,7 +16,7 @@ from actionlib.errors import ActionError
 
 COLUMNS = ("submit-seconds", "self-hosted-seconds", "cloud-seconds")
 OUTAGE_COLUMNS = ("begin-seconds", "end-seconds")
-MOST_JOBS = 100_000
+MOST_JOBS = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,18 @@ def assess(
     """Judge an event. What is not known makes nobody trusted; `changed_files` is asked only if it decides."""
     if not event_name:
         return Trust(trusted=True, reasons=("this is no workflow's run",))
+    if event_name == "push" and (bot := _bot_beside_the_default_branch(event)) and not rules.bots:
+        return Trust(trusted=False, reasons=(f"the push to {event.get('ref', '')} comes from the bot {bot}",))
     if event_name in OF_WRITERS:
         return Trust(trusted=True, reasons=(f"a {event_name} comes from somebody who may write",))
     if event_name == "workflow_run":
-        return _of_workflow_run(event.get("workflow_run"), repository, rules)
+        return _of_workflow_run(event.get("workflow_run"), repository)
     if event_name in OF_PULL_REQUESTS and isinstance(pull := event.get("pull_request"), dict):
         return _of_pull_request(event, pull, repository=repository, rules=rules, changed_files=changed_files)
+    if event_name == "issue_comment" and (event.get("issue") or {}).get("pull_request"):
+        return Trust(
+            trusted=False, reasons=("a comment does not say which commit of the pull request it means",)
+        )
     if event_name in ("issue_comment", "issues", "discussion", "discussion_comment"):
         who = event.get("comment") or event.get("issue") or event.get("discussion") or {}
         association = str(who.get("author_association", "")).upper()
@@ -63,11 +69,19 @@ def assess(
     return Trust(trusted=False, reasons=(f"what a {event_name} brings is not known",))
 
 
-def _of_workflow_run(run: object, repository: str, rules: TrustRules) -> Trust:
+def _bot_beside_the_default_branch(event: Mapping[str, Any]) -> str:
+    """The bot that pushed to a branch of its own, such as Dependabot; what a bot merges is others' work."""
+    sender, default = event.get("sender") or {}, (event.get("repository") or {}).get("default_branch", "")
+    own_branch = event.get("ref") != f"refs/heads/{default}"
+    return str(sender.get("login", "")) if sender.get("type") == "Bot" and own_branch else ""
+
+
+def _of_workflow_run(run: object, repository: str) -> Trust:
+    """Of a fork it is not known who wrote what it brings."""
     head = _name_of((run if isinstance(run, dict) else {}).get("head_repository"))
     same = head.lower() == repository.lower()
     told = "the same repository" if same else f"the fork {head}" if head else "a repository that is gone"
-    return Trust(trusted=same or rules.forks, reasons=(f"a workflow_run of {told}",))
+    return Trust(trusted=same, reasons=(f"a workflow_run of {told}",))
 
 
 def _of_pull_request(

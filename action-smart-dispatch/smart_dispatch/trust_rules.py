@@ -23,6 +23,9 @@ SENSITIVE_PATHS = (
     "**/.githooks/**",
     "**/.pre-commit-config.yaml",
     "**/Makefile",
+    "**/makefile",
+    "**/GNUmakefile",
+    "**/Cargo.toml",  # may name a build script, and dependencies that have one
 )
 
 
@@ -40,7 +43,7 @@ class TrustRules:
 
     def sensitive(self, files: Iterable[str]) -> list[str]:
         """The files that match a sensitive path."""
-        patterns = [re.compile(_as_pattern(one)) for one in self.sensitive_paths]
+        patterns = [re.compile(_as_pattern(one), re.DOTALL) for one in self.sensitive_paths]
         return [name for name in files if any(one.fullmatch(name) for one in patterns)]
 
 

@@ -51,10 +51,22 @@ class Interrupted(KeyboardInterrupt):
 Action = Callable[[Context], Result]
 
 
-def run_action(action_path: Path, action: Action) -> int:
-    """Run `action` with the inputs in INPUTS. INPUTS may hold a token: it leaves the environment first."""
-    given = os.environ.pop("INPUTS", "{}")
-    return run_with(action_path, action, given=lambda: parse_json(given), environ=dict(os.environ))
+# Outputs of a step that fails, from the inputs as they were given.
+LastResort = Callable[[Mapping[str, str]], Mapping[str, str]]
+
+
+def run_action(action_path: Path, action: Action, *, last_resort: LastResort | None = None) -> int:
+    """Run `action` with the inputs in INPUTS. INPUTS may hold a token: it leaves the environment first.
+
+    `last_resort` makes outputs that later jobs rely on even if the step fails.
+    """
+    text = os.environ.pop("INPUTS", "{}")
+
+    def given() -> Mapping[str, str]:
+        return parse_json(text)
+
+    environ = dict(os.environ)
+    return run_with(action_path, action, given=given, environ=environ, last_resort=last_resort)
 
 
 def run_with(
@@ -64,6 +76,7 @@ def run_with(
     given: Callable[[], Mapping[str, str]],
     environ: Mapping[str, str],
     show_json: bool = False,
+    last_resort: LastResort | None = None,
 ) -> int:
     """Run `action` and turn whatever happens into outputs, annotations and an exit code.
 
@@ -85,7 +98,7 @@ def run_with(
             sys.stdout.write(json.dumps(result.facts, indent=1) + "\n")
         exit_code = result.exit_code
     except ActionError as error:
-        for name, value in error.outputs.items():
+        for name, value in {**_left_behind(last_resort, given), **error.outputs}.items():
             out.set_output(name, value)
         out.error(str(error), title=spec.name)
         exit_code = EXIT_USER_ERROR
@@ -93,6 +106,8 @@ def run_with(
         out.say("Interrupted; everything that this step held has been given back.")
         exit_code = EXIT_INTERRUPTED
     except Exception:
+        for name, value in _left_behind(last_resort, given).items():
+            out.set_output(name, value)
         with out.group("Traceback"):
             out.quote(traceback.format_exc())
         out.error(
@@ -103,6 +118,13 @@ def run_with(
     summary.write(environ)
     sys.stdout.flush()
     return exit_code
+
+
+def _left_behind(last_resort: LastResort | None, given: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+    try:
+        return last_resort(given()) if last_resort else {}
+    except ActionError:  # the inputs are no inputs
+        return {}
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

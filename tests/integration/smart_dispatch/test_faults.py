@@ -32,8 +32,11 @@ STATUSES = (401, 403, 404, 422, 429, 500, 503)
 @pytest.fixture
 def decision(api, tmp_path, capfd):
     """`decide` in this process, for its time alone: (result, seconds, log)."""
+    api.checked = False  # answers of a hundred runs take their time to check
     for number in range(3):
         api.add_runner(f"r{number}", busy=number == 1)
+    for _ in range(110):  # more than a page of this day: older ones may be under way, too
+        api.add_run("Nightly", status="completed", age=5000)
     ended = api.add_run("CI", status="completed", age=9000)
     api.add_job(ended, "build", age=9000)
     active = api.add_run("CI", age=100)
@@ -42,7 +45,7 @@ def decision(api, tmp_path, capfd):
     api.files = ["src/lib.rs"]
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {
-        "number": 7, "author_association": "COLLABORATOR", "user": {"type": "User"},
+        "number": 7, "author_association": "COLLABORATOR", "user": {"login": "ada", "type": "User"},
         "head": {"sha": "a" * 40, "repo": {"full_name": "octo/repo"}},
     }}))  # fmt: skip
     environ = {
@@ -109,7 +112,12 @@ def test_a_mistake_of_ours_still_gives_the_job_a_runner(decision, monkeypatch):
     assert result.outputs["runs-on"] == '["ubuntu-latest"]'
     assert result.exit_code == 0
     assert "ZeroDivisionError" in log
+    # What the pull request changes was not asked for: nobody is let in by a fault.
     result, _, _ = decision(**{"enable-fallback": "false"})
+    assert (result.outputs["strategy"], result.exit_code) == ("refused", 1)
+    result, _, _ = decision(untrusted="refuse")
+    assert (result.outputs["strategy"], result.exit_code) == ("refused", 1)
+    result, _, _ = decision(**{"enable-fallback": "false", "changed-files": "src/lib.rs"})
     assert result.outputs["strategy"] == "force-self-hosted"
 
 

@@ -133,11 +133,18 @@ def test_as_a_last_step_it_knows_class_outcome_and_duration_by_itself(dispatch, 
         "JOB_STATUS": "failure",
         "GITHUB_RUN_ID": "5",
     }
-    for _ in range(2):  # a run of a job counts once
-        assert dispatch(mode="record", job_name="build", environ=environ).exit_code == 0
+    assert dispatch(mode="record", job_name="build", environ=environ).exit_code == 0
     (one,) = records(state_home)
-    assert (one.runner_class, one.outcome, one.key) == ("cloud", "failure", "5/1/build")
+    assert (one.runner_class, one.outcome, one.run) == ("cloud", "failure", "5")
     assert 0 <= one.duration_seconds < 60
+
+
+def test_each_leg_of_a_matrix_is_recorded_and_a_job_once(dispatch, state_home):
+    """Legs have one run and one name; what tells them apart is the job's process."""
+    environ = REPOSITORY | {"GITHUB_RUN_ID": "5"}
+    for _ in range(3):
+        dispatch(mode="record", job_name="build", environ=environ, **{"duration-seconds": "60"})
+    assert len(records(state_home)) == 3
 
 
 def test_the_source_documents_history_is_taken_over_once(dispatch, workspace, state_home):

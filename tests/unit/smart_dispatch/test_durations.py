@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smart_dispatch.durations import Aggregate, Durations
-from smart_dispatch.job_records import CLOUD, INFRASTRUCTURE, SELF_HOSTED, SUCCESS, JobRecord
+from smart_dispatch.job_records import CLOUD, FAILURE, INFRASTRUCTURE, SELF_HOSTED, SUCCESS, JobRecord
 
 
 def record(
@@ -21,8 +21,8 @@ def estimate(records, *, job="build", kind=SELF_HOSTED, workflow="CI", **more):
 def test_nothing_is_known_at_first_but_the_source_documents_figures():
     assert estimate([]).seconds == 300
     assert estimate([], kind=CLOUD).seconds == 480
-    assert Durations([]).success_percent("build", "CI", SELF_HOSTED) == 100
-    assert Durations([]).success_percent("build", "CI", CLOUD) == 95
+    assert Durations([]).plain_figures("build", "CI", SELF_HOSTED) == (100, 300)
+    assert Durations([]).plain_figures("build", "CI", CLOUD) == (95, 480)
 
 
 def test_each_sample_draws_the_estimate_nearer_and_none_makes_it_jump():
@@ -72,7 +72,7 @@ def test_old_samples_make_room():
 def test_sums_that_were_taken_over_count_like_samples():
     known = {("build", SELF_HOSTED): Aggregate(9, 100.0, 0.5)}
     assert estimate([], aggregates=known).seconds == 120
-    assert Durations([], aggregates=known).success_percent("build", "CI", SELF_HOSTED) == 50
+    assert Durations([], aggregates=known).plain_figures("build", "CI", SELF_HOSTED) == (50, 100)
 
 
 @pytest.mark.parametrize(("elapsed", "left"), [(0, 250), (150, 150), (350, 50), (1000, None)])
@@ -88,3 +88,27 @@ def test_the_wait_for_a_cloud_runner_is_the_usual_one():
     records = [record(1, kind=CLOUD, queue=wait, ended=wait) for wait in (10.0, 20.0, 90.0)]
     assert Durations(records).start_seconds(CLOUD, default=30) == 20
     assert Durations([]).start_seconds(CLOUD, default=30) == 30
+
+
+def test_one_short_run_on_one_class_does_not_speak_for_the_other():
+    """Else an idle host that was quick once would lose to a cloud that is thought to be quick for that."""
+    here = [record(60, ended=1)]
+    assert estimate(here).seconds < estimate(here, kind=CLOUD).seconds
+    there = [record(96, kind=CLOUD, ended=1)]
+    assert estimate(there).seconds < estimate(there, kind=CLOUD).seconds
+
+
+def test_a_failure_that_ended_early_says_nothing_of_the_time_a_success_takes():
+    assert estimate([record(400, ended=1), record(8, outcome=FAILURE, ended=2)]).seconds == 350
+    assert estimate([record(8, outcome=FAILURE, ended=2)]).seconds == 154
+
+
+def test_a_run_of_no_time_at_all_is_no_reason_to_stop():
+    both = [record(0, ended=1), record(30, kind=CLOUD, ended=2)]
+    assert 0 < estimate(both).seconds < 150
+    assert estimate(both, job="other").seconds > 0
+
+
+def test_a_job_of_a_called_workflow_is_known_by_its_own_name_too():
+    called = [record(700, job="dispatch / build", ended=n) for n in range(9)]
+    assert estimate(called, job="build").source.startswith("9 other jobs") is False

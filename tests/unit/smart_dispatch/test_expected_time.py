@@ -10,7 +10,7 @@ from smart_dispatch.durations import Estimate
 from smart_dispatch.expected_time import Leg, Pool, Weights, place_legs
 from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 
-WEIGHTS = Weights(cloud_start_seconds=30, wait_margin=0)
+WEIGHTS = Weights(cloud_start_seconds=30)
 
 
 def leg(here: float, there: float, *, share: float = 1.0) -> Leg:
@@ -18,7 +18,7 @@ def leg(here: float, there: float, *, share: float = 1.0) -> Leg:
 
 
 def classes(legs, pool, **changed) -> str:
-    weights = Weights(**{"cloud_start_seconds": 30, "wait_margin": 0, **changed})
+    weights = Weights(**{"cloud_start_seconds": 30, **changed})
     return "".join("S" if one.runner_class == SELF_HOSTED else "C" for one in place_legs(legs, pool, weights))
 
 
@@ -48,7 +48,6 @@ def test_weights_bend_the_comparison():
     assert classes([leg(300, 480)], Pool((400.0,)), cost_factor=1.4) == "S"
     assert classes([leg(300, 480)], Pool((0.0,)), slow_down=1.8) == "C"
     assert classes([leg(10, 480)], Pool((61.0,)), max_wait_seconds=60) == "C"
-    assert classes([leg(300, 480)], Pool((200.0,)), wait_margin=0.15) == "C"
 
 
 def test_a_class_that_loses_runs_pays_for_the_second_one():

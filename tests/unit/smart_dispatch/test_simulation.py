@@ -58,3 +58,17 @@ def test_expected_time_is_near_the_clairvoyant_and_far_below_idle(seed, speed):
     assert ours.percentile(0.95) <= 0.92 * idle.percentile(0.95)
     assert ours.cloud_seconds <= 0.65 * idle.cloud_seconds
     assert ours.waits_in_seen_outage == 0
+
+
+def test_a_long_queue_is_replayed_in_a_bearable_time():
+    """2,000 jobs at once: their number squared would be minutes. Counted in looks at the queue, not in seconds."""
+    trace = Trace(tuple(TraceJob(f"job {n % 40}", 0, 100, 250) for n in range(2000)), ())
+    chosen = policies(weights_of(1.0, 60))["online"]
+    outcome = Simulation(trace, slots=SLOTS, policy=chosen).run()
+    assert max(outcome.completions) == 2000 / SLOTS * 100
+
+
+def test_jobs_of_no_time_at_all_are_jobs():
+    trace = Trace(tuple(TraceJob("job", n, 0, 0) for n in range(5)), ())
+    for choose in policies(weights_of(1.0, 60)).values():
+        assert len(Simulation(trace, slots=1, policy=choose).run().completions) == 5

@@ -127,3 +127,8 @@ def test_a_score_without_jobs_leaves_the_hosts_own_troubles():
     busy = {"load": 8.0, "load-per-core": 1.0, "active-jobs": 4.0}
     assert score_without_jobs(100 - 20 - 25, busy, penalties_with({})) == 100
     assert score_without_jobs(100 - 20 - 25 - 30 - 20, busy, penalties_with({})) == 50
+
+
+def test_a_score_that_was_cut_off_at_zero_stays_there():
+    busy = {"load": 9.6, "load-per-core": 1.2, "active-jobs": 4.0}
+    assert score_without_jobs(0, busy, penalties_with({})) == 0

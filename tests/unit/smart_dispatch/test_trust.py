@@ -70,7 +70,7 @@ def test_a_pull_request_is_judged_by_where_it_comes_from_and_who_wrote_it(event,
 @pytest.mark.parametrize(
     "path",
     [".github/workflows/ci.yml", "build.rs", "crates/x/build.rs", ".cargo/config.toml", "rust-toolchain.toml",
-     "hooks/post-commit", "a/.githooks/x", "Makefile"],
+     "hooks/post-commit", "a/.githooks/x", "Makefile", "GNUmakefile", "x/makefile", "Cargo.toml", "x\ny/build.rs"],
 )  # fmt: skip
 def test_sensitive_paths_take_a_collaborators_trust_and_not_a_members(path):
     assert judge(pull(association="COLLABORATOR"), files=["src/lib.rs", path])[0].trusted is False
@@ -120,7 +120,13 @@ def test_an_approval_covers_sensitive_paths_and_can_be_switched_off():
         ("workflow_run", {"workflow_run": {"head_repository": {"full_name": "octo/repo"}}}, True),
         ("workflow_run", {"workflow_run": {"head_repository": {"full_name": "eve/repo"}}}, False),
         ("workflow_run", {}, False),
-        ("issue_comment", {"comment": {"author_association": "OWNER"}}, True),
+        ("issue_comment", {"comment": {"author_association": "OWNER"}, "issue": {}}, True),
+        # A member's comment does not make a stranger's commit trusted.
+        (
+            "issue_comment",
+            {"comment": {"author_association": "OWNER"}, "issue": {"pull_request": {"url": "x"}}},
+            False,
+        ),
         ("issue_comment", {"comment": {"author_association": "NONE"}}, False),
         ("pull_request_target", pull(fork=True), False),
         ("something_new", {}, False),
@@ -153,3 +159,22 @@ def test_a_wrong_rule_is_named(line, said):
         parse_rules([line], name="trust-rules")
     assert f"input 'trust-rules' holds '{line}'" in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "trusted"),
+    [
+        ("refs/heads/dependabot/cargo/x", "Bot", False),
+        ("refs/heads/main", "Bot", True),  # what a bot merges is others' work
+        ("refs/heads/topic", "User", True),
+    ],
+)
+def test_a_bots_push_to_a_branch_of_its_own_is_judged_like_its_pull_request(ref, kind, trusted):
+    event = {"ref": ref, "sender": {"login": "x", "type": kind}, "repository": {"default_branch": "main"}}
+    assert judge(event, name="push")[0].trusted is trusted
+    assert judge(event, name="push", rules=["bots=trusted"])[0].trusted
+
+
+def test_a_fork_is_not_trusted_by_way_of_a_workflow_run():
+    event = {"workflow_run": {"head_repository": {"full_name": "eve/repo"}}}
+    assert not judge(event, name="workflow_run", rules=["forks=trusted"])[0].trusted

@@ -14,7 +14,8 @@ from smart_dispatch.runner_labels import RunnerLabels
 ACTIVE = ("queued", "in_progress")
 DAY_SECONDS = 86400.0  # GitHub gives a job up that has waited so long for a self-hosted runner
 OLD_SECONDS = 6 * 3600.0  # a run that has gone on for so long is read last: it hardly stands before others
-ACTIVE_RUNS_READ = 3  # of a decision, at least; the rest is taken to be like them
+ACTIVE_RUNS_READ = 3  # of a decision, at least
+SAMPLE = 4  # active runs that are read where not all can be: the rest is taken to be like them
 ENDED_RUNS_LOOKED_AT = 8  # the newest; what was read once is remembered
 RUNNER_PAGES = 3
 
@@ -134,11 +135,12 @@ def _read_jobs(
     active: Sequence[int],
     unread: Sequence[tuple[int, int]],
 ) -> None:
-    """Jobs of active runs, of some that ended, and with what is left of more active ones."""
+    """Jobs of active runs, of some that ended, and with what is left of more active ones: of all, or of a sample."""
     left = requests.left()
     first = list(active[: min(ACTIVE_RUNS_READ, left)])
     ended = list(unread[: max(0, left - len(first))])
-    first += active[len(first) : max(len(first), left - len(ended))]
+    room = left - len(ended)
+    first += active[len(first) : room if room >= len(active) else min(room, SAMPLE)]
     requests.together([
         *(partial(_read_active_run, requests, wanted, activity, number) for number in first),
         *(partial(_read_ended_run, requests, wanted, activity, *one) for one in ended),

@@ -225,6 +225,32 @@ def test_the_callers_own_pattern_starts_the_job_whatever_becomes_of_the_decision
     assert (run.exit_code == 0) is succeeds
 
 
+@pytest.mark.parametrize("untrusted", ["refuse", "fallback"])
+def test_the_callers_own_jobs_do_not_start_for_refused_code(act: Act, api, tmp_path, untrusted):
+    text = OWN_JOBS.replace("on: push", "on: pull_request")
+    text = text.replace("IF", "").replace("BEFORE", "true").replace("PRIMARY", '\'["self-hosted", "linux"]\'')
+    text = text.replace("outputs:", "outputs:\n      strategy: ${{ steps.decide.outputs.strategy }}", 1)
+    text = text.replace("mode: decide", f"mode: decide\n          untrusted: {untrusted}")
+    text = text.replace(
+        "if: ${{ !cancelled() }}",
+        "if: ${{ !cancelled() && needs.dispatch.outputs.strategy != 'refused' }}",
+    )
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": text}, with_actions=True)
+    payload = {"pull_request": {"number": 7, "head": {"sha": "a" * 40, "repo": {"full_name": "eve/repo"}}}}
+    (tmp_path / "event.json").write_text(json.dumps(payload))
+    run = act.run(
+        repository,
+        f"--eventpath={tmp_path / 'event.json'}",
+        f"--env=GITHUB_API_URL={api.url}",
+        "--env=GITHUB_REPOSITORY=octo/repo",
+        "--secret=GITHUB_TOKEN=t0ken",
+        event="pull_request",
+    )
+    refused = untrusted == "refuse"
+    assert act.note("downstream") == ([] if refused else [CLOUD]), run.log[-3000:]
+    assert (run.exit_code != 0) is refused
+
+
 def test_the_example_runs_each_leg_where_the_decision_puts_it(act: Act, tmp_path):
     workflow = (ROOT / "examples/workflows/smart-dispatch.yml").read_text()
     repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": workflow}, with_actions=True)

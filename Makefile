@@ -34,13 +34,8 @@ test: setup ## Lint and all tests
 demo: setup-demo ## Run the example workflows under act, cold and warm, and show their job summaries
 	@$(python) scripts/demo.py
 
-bench: setup ## Run all benchmarks, with the seconds; fails when a target is missed
-	@failed=0; \
-	for file in tests/bench/bench_*.py; do \
-		printf '\n== %s\n' "$$file"; \
-		PYTHONPATH=$(packages) $(python) "$$file" --check || failed=1; \
-	done; \
-	exit $$failed
+bench: setup ## Run all benchmarks and write docs/benchmarks.md (ONLY="store locks": these, no page); fails on a missed bar
+	@PYTHONPATH=$(packages) $(python) tests/bench/run_all.py $(ONLY)
 
 soak: setup ## The randomised tests in full; `make test` runs a twentieth of them
 	@SOAK=1 $(pytest) -m soak --timeout 0 tests

@@ -1,6 +1,4 @@
-"""How long an action takes to start, beside what any step pays: medians of one run, alternating.
-
-    python tests/bench/bench_startup.py [--json] [--warm-runs N] [--cold-runs N] [--python PATH]
+"""How long an action takes to start, beside what any step pays.
 
 A warm start is timed from the step's bash to the action's first line; a cold one builds the environment first, with
 uv's and pip's own caches filled, which is the hardest comparison.
@@ -8,9 +6,6 @@ uv's and pip's own caches filled, which is the hardest comparison.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import measure
 
 from integration.bootstrap_house import PYTHON, House, find_uv, make_house
 
@@ -117,55 +112,37 @@ def list_cold(house: House, python: Path) -> dict[str, Contender]:
     }
 
 
-def compare(seconds: Mapping[str, float]) -> list[dict[str, object]]:
-    """The budgets of the start, as measured."""
+def targets(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """The bars of the start, as measured."""
     over_pass = (seconds["warm start"] - seconds["python3 -c pass"]) * 1000
-    found: list[dict[str, object]] = [
-        {"what": "warm start - python3 -c pass (ms)", "value": over_pass, "at_most": 70.0},
-    ]
-    for first, second, limit in (
+    ratios = [
         ("cold start with uv", "uv pip install", 1.5),
         ("cold start with uv", "uv venv + uv pip install", 1.5),
         ("cold start with pip", "pip install --no-compile", 1.2),
-    ):
-        found.append(
-            {"what": f"{first} / {second}", "value": seconds[first] / seconds[second], "at_most": limit}
-        )
-    return found
-
-
-def report(seconds: Mapping[str, float], comparisons: list[dict[str, object]], python: Path) -> None:
-    print(f"start-up with {python} on {os.cpu_count()} CPUs, medians\n")
-    for name, value in seconds.items():
-        print(f"  {name:<34} {value * 1000:>9.1f} ms")
-    print()
-    for row in comparisons:
-        verdict = "within" if row["value"] <= row["at_most"] else "OVER"
-        print(f"  {row['what']:<50} {row['value']:>7.2f}  (at most {row['at_most']:g}: {verdict})")
+    ]
+    return [
+        ("warm start - python3 -c pass (ms)", over_pass, 70),
+        *((f"{one} / {other}", seconds[one] / seconds[other], most) for one, other, most in ratios),
+    ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--warm-runs", type=int, default=30)
-    parser.add_argument("--cold-runs", type=int, default=5)
+    parser = measure.arguments(str(__doc__))
+    parser.add_argument("--warm-runs", type=int, default=30, metavar="N")
+    parser.add_argument("--cold-runs", type=int, default=5, metavar="N")
     parser.add_argument("--python", type=Path, default=PYTHON)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        where = measure.environment(root)
         house = make_house(root / "repository", root / "runner", uv_cache=root / "uv")
         house.folder_on_path("bin", python3=options.python, uv=find_uv())
         time_until_first_hello(house)
         seconds = measure_all(list_warm(house, options.python), runs=options.warm_runs)
         seconds |= measure_all(list_cold(house, options.python), runs=options.cold_runs)
-    comparisons = compare(seconds)
-    if options.json:
-        print(json.dumps({"seconds": seconds, "comparisons": comparisons}, indent=2))
-    else:
-        report(seconds, comparisons, options.python)
-    return 0 if all(row["value"] <= row["at_most"] for row in comparisons) else 1
+    rows = [{"what": name, "p50 ms": value * 1000} for name, value in seconds.items()]
+    notes = [f"Medians of {options.warm_runs} warm and {options.cold_runs} cold starts, in turns."]
+    return measure.report(options, where=where, rows=rows, targets=targets(seconds), notes=notes)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks share: percentiles, the line that says where they ran, a table, and the same as JSON."""
+"""What the benchmarks share: percentiles, the line that says where they ran, tables, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def cell(value: object) -> str:
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
     """The rows, whose keys are the columns, aligned."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = columns_of(rows)
     lines = [columns, *([cell(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for number, line in enumerate(lines):
@@ -78,9 +78,25 @@ def print_table(rows: Sequence[Mapping[str, object]]) -> None:
             print("  ".join("-" * width for width in widths))
 
 
+def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """The rows as Markdown, numbers to the right."""
+    columns = columns_of(rows)
+    left = [isinstance(rows[0].get(name, ""), str) for name in columns]
+    lines = [columns, ["---" if text else "---:" for text in left]]
+    lines += [[cell(row.get(name, "")).replace("|", "\\|") for name in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def columns_of(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """The names of all columns, in the order of their first row."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
 def arguments(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     parser.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
     return parser
@@ -108,6 +124,7 @@ def report(
         print(f"{'met   ' if met else 'MISSED'}  {what}: {cell(measured)}, target at most {cell(allowed)}")
     if options.json:
         facts: dict[str, Any] = {"environment": dict(where), "rows": [dict(row) for row in rows]}
+        facts |= {"notes": list(notes)}
         facts |= {"targets": [{"what": w, "measured": m, "allowed": a} for w, m, a in targets]}
         options.json.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     sys.stdout.flush()

@@ -66,9 +66,9 @@ class Progress:
 
 
 def job_name(event: Mapping[str, Any]) -> str:
-    """The job's display name, without the workflow's name and the matrix counter that act adds."""
+    """The job's display name, without the workflow's name and the matrix counter that act adds, nor its number of rows."""
     name = str(event.get("job", "")).partition("/")[2].strip()
-    return re.sub(r"-\d+$", "", name) if event.get("matrix") else name
+    return re.sub(r"(: \d+ rows)?-\d+$", "", name) if event.get("matrix") else name
 
 
 def unused_actions(workflow: Path, stub: Path) -> Iterator[str]:

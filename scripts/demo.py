@@ -1,11 +1,12 @@
 """Run examples/workflows/coldvox-ci.yml with the real act, twice: on an empty store, then on a filled one.
 
-No Docker and no GitHub: act runs the jobs as processes of this machine. Everything happens in build/demo, on a copy of
-this repository, with a state root of its own; the model comes from a server on 127.0.0.1.
+No Docker and no GitHub: act runs the jobs as processes of this machine. Everything happens in a folder (build/demo), on a
+copy of this repository, with a state root of its own; the model comes from a server on 127.0.0.1.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -101,7 +102,7 @@ def comparison(
     table.add_column("job")
     for name in runs:
         table.add_column(name, justify="right")
-    for job in dict.fromkeys(job for run in runs.values() for job in run.jobs):
+    for job in sorted({job for run in runs.values() for job in run.jobs}):
         table.add_row(job, *(f"{run.jobs.get(job, 0.0):.1f}" for run in runs.values()))
     table.add_section()
     table.add_row("the whole run, as act took it", *(f"{run.seconds:.1f}" for run in runs.values()))
@@ -113,8 +114,8 @@ def comparison(
     return table
 
 
-def environment(given: Mapping[str, str], build: Path) -> dict[str, str]:
-    """The jobs' environment: state and act's caches in build/, the packages' caches where they always are."""
+def environment(given: Mapping[str, str], place: Path) -> dict[str, str]:
+    """The jobs' environment: state in the demo's folder, act's caches beside it, packages' where they always are."""
     caches = Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME") or Path.home()) / ".cache")
     # The user's own setting would put the build where the workflow does not look for it.
     given = {name: value for name, value in given.items() if name != "CARGO_TARGET_DIR"}
@@ -122,28 +123,31 @@ def environment(given: Mapping[str, str], build: Path) -> dict[str, str]:
         "UV_CACHE_DIR": str(caches / "uv"),
         "PIP_CACHE_DIR": str(caches / "pip"),
         **given,
-        "XDG_CACHE_HOME": str(build / "cache"),
-        "COLDVOX_ACTIONS_HOME": str(build / "demo/state"),
-        "MODELS": str(build / "demo/models"),
+        "XDG_CACHE_HOME": str(place.parent / "cache"),
+        "COLDVOX_ACTIONS_HOME": str(place / "state"),
+        "MODELS": str(place / "models"),
     }
 
 
 def main() -> int:
     """Returns the exit code: 1 when a run failed."""
+    parser = argparse.ArgumentParser(
+        description="Run the ColdVox pipeline twice under act, and show its summaries."
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "build/demo", help="made anew (default: build/demo)"
+    )
+    place: Path = parser.parse_args().folder.resolve()
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-    build, place = ROOT / "build", ROOT / "build/demo"
     shutil.rmtree(place, ignore_errors=True)
     (place / "models").mkdir(parents=True)
     copy_repository(place / "repository")
-    environ = environment(os.environ, build)
+    environ = environment(os.environ, place)
     options = list(unused_actions(ROOT / WORKFLOW, place / "stub"))
     progress, runs, downloads = Progress(console), {}, []
     with model_server(ROOT / "examples/voice-app/models") as (address, asked):
         for name in ("an empty store", "a filled store"):
-            console.rule(
-                f"[bold]A run with an {name}" if name[0] in "aeiou" else f"[bold]A run with a {name}",
-                align="left",
-            )
+            console.rule(f"[bold]A run with {name}", align="left")
             folder = place / name.replace(" ", "-")
             heartbeat = json.dumps({**HEARTBEAT, "t": int(time.time())})
             before = len(asked)

@@ -21,15 +21,21 @@ RANDOM_PART = re.compile(r"-[a-z0-9_]{8}$")
 class Section:
     """What one step wrote: the job it ran in and its Markdown."""
 
-    title: str
+    job: str
     markdown: str
+
+    @property
+    def title(self) -> str:
+        """The job and the first heading."""
+        heading = re.search(r"^#+ (.*)", self.markdown, re.MULTILINE)
+        return f"{self.job}: {heading[1]}" if heading else self.job
 
 
 def read_sections(folder: Path) -> Iterator[Section]:
     """The summaries in `folder`, in the order in which the steps ended."""
     for path in sorted(folder.glob("*.md"), key=lambda file: (file.stat().st_mtime_ns, file.name)):
         job = RANDOM_PART.sub("", path.stem).removesuffix("-main")
-        yield Section(title=job, markdown=path.read_text(encoding="utf-8").strip())
+        yield Section(job=job, markdown=path.read_text(encoding="utf-8").strip())
 
 
 def joined(sections: Iterable[Section]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from actionlib.entrypoint import Context, Result
@@ -86,11 +87,12 @@ def _fetch_once(context: Context, settings: Settings, model: Model, folder: Path
             return verdict
         context.out.say(f"{model.name}: downloading {model.url}")
         fetch(model, folder, stamps, limit_bytes=limit, say=context.out.say)
-        return models.verify(model, folder, stamps)
+        verdict = models.verify(model, folder, stamps)
+        return replace(verdict, state="fetched") if _is_good(verdict) else verdict
 
 
 def _is_good(verdict: Verdict) -> bool:
-    return verdict.state in ("unchanged", "verified")
+    return verdict.state in ("unchanged", "verified", "fetched")
 
 
 def _problem(verdict: Verdict, settings: Settings) -> str:

@@ -33,7 +33,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found. `state`: `unchanged` (by its stamp), `verified`, `missing`, `mismatch`, `unknown`.
+    """What was found. `state`: `unchanged` (by its stamp), `verified`, `fetched`, `missing`, `mismatch`, `unknown`.
 
     `unknown` is a directory that this host did not unpack itself, while the manifest has its archive's digest.
     """

@@ -115,7 +115,7 @@ def fetch(action: ActionStarter, url: str, content: bytes = CONTENT, *, name: st
 
 def test_a_missing_model_is_fetched_and_then_only_verified(action: ActionStarter, models, server) -> None:
     server.files["/m.bin"] = CONTENT
-    assert fetch(action, f"{server.url}/m.bin").exit_code == 0
+    assert states(fetch(action, f"{server.url}/m.bin")) == {"m": "fetched"}
     assert (models / "m").read_bytes() == CONTENT
     assert states(fetch(action, f"{server.url}/m.bin")) == {"m": "unchanged"}
     assert server.requests == ["/m.bin"]
@@ -230,7 +230,7 @@ def test_a_directory_that_this_host_did_not_unpack_is_not_condemned(
     message = action(mode="verify", manifest=manifest, path="models").error()
     assert "cannot be judged" in message
     assert (models / "m/x").exists()
-    assert states(fetch(action, f"{server.url}/m.zip", content)) == {"m": "unchanged"}
+    assert states(fetch(action, f"{server.url}/m.zip", content)) == {"m": "fetched"}
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])

@@ -66,7 +66,7 @@ class Progress:
 
 
 def job_name(event: Mapping[str, Any]) -> str:
-    """The job's display name, without the workflow's name and the matrix counter that act adds, nor its number of rows."""
+    """The job's display name, without its number of rows, the workflow's name and the matrix counter that act adds."""
     name = str(event.get("job", "")).partition("/")[2].strip()
     return re.sub(r"(: \d+ rows)?-\d+$", "", name) if event.get("matrix") else name
 

@@ -1,7 +1,7 @@
 """Run examples/workflows/coldvox-ci.yml with the real act, twice: on an empty store, then on a filled one.
 
-No Docker and no GitHub: act runs the jobs as processes of this machine. Everything happens in a folder (build/demo), on a
-copy of this repository, with a state root of its own; the model comes from a server on 127.0.0.1.
+No Docker and no GitHub: act runs the jobs as processes of this machine. Everything happens in one folder, on a copy of
+this repository, with a state root of its own; the model comes from a server on 127.0.0.1.
 """
 
 from __future__ import annotations

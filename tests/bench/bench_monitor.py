@@ -21,6 +21,7 @@ from pathlib import Path
 import measure
 from headless_steps import RunLineStarter, Stage
 
+from actionlib.host_metrics import JOB_PATTERN
 from actionlib.jobs import current_job
 from actionlib.summary import Summary
 from fakes.job_steps import Steps
@@ -28,7 +29,6 @@ from fakes.runner import FakeRunner, StepResult
 from fakes.steps import PERF_MONITOR
 from perf_monitor.building import build_report
 from perf_monitor.markdown_report import fill_summary
-from actionlib.host_metrics import JOB_PATTERN
 from perf_monitor.sampling import Order, start_sampler, stop_sampler
 from unit.perf_monitor.report_house import write_run
 

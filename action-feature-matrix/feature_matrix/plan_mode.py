@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from actionlib.entrypoint import Context, Result
-from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
 from feature_matrix.affected import Affected, affected_crates, changed_since
 from feature_matrix.configuration import Configuration, CuratedRow
-from feature_matrix.constraints import constraints_of, contradiction
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Crate, Workspace
 from feature_matrix.planning import CratePlan, Row, plan_crate
-from feature_matrix.selection import chosen_crates, configuration_of, graph_of, workspace_named
+from feature_matrix.selection import (
+    chosen_crates,
+    configuration_of,
+    constraints_for,
+    graph_of,
+    workspace_named,
+)
 from feature_matrix.shards import as_matrix, into_shards
 from feature_matrix.timings import timings_of
 
@@ -52,12 +56,22 @@ def plan_rows(context: Context, settings: Settings, workspace: Workspace) -> lis
     return [row for one in _plans(context, settings, workspace) for row in one.rows]
 
 
-def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[CratePlan]:
+def crates_to_plan(
+    context: Context, settings: Settings, workspace: Workspace, configuration: Configuration
+) -> Mapping[str, Crate]:
+    """The chosen crates, and of these, where it is told what changed, those that the change can touch."""
     crates = chosen_crates(workspace, settings)
+    affected = _affected(context, settings, workspace, configuration)
+    if affected is None:
+        return crates
+    crates = {name: crate for name, crate in crates.items() if name in affected.crates}
+    context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
+    return crates
+
+
+def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[CratePlan]:
     configuration = configuration_of(context, settings, workspace)
-    if affected := _affected(context, settings, workspace, configuration):
-        crates = {name: crate for name, crate in crates.items() if name in affected.crates}
-        context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
+    crates = crates_to_plan(context, settings, workspace, configuration)
     curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
     plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
     if workspace.source == "Cargo.toml":
@@ -97,14 +111,11 @@ def _plan_one(
     settings: Settings,
 ) -> CratePlan:
     graph = graph_of(crate, workspace)
-    rules = configuration.rules.get(crate.name, ())
-    if why := contradiction(graph, rules):
-        raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
     return plan_crate(
         graph,
         strategy=settings.strategy,
         depth=settings.depth,
-        constraints=constraints_of(graph, rules),
+        constraints=constraints_for(graph, configuration),
         curated=[row for row in curated if row.crate == crate.name],
         place=configuration.settings.get(crate.name),
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Workspace
-from feature_matrix.plan_mode import plan_rows
-from feature_matrix.planning import Row, flags_of
-from feature_matrix.selection import graph_of
+from feature_matrix.plan_mode import crates_to_plan, plan_rows
+from feature_matrix.planning import Row, flags_of, plan_standard
+from feature_matrix.selection import configuration_of, constraints_for, graph_of
 from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
 
@@ -95,4 +94,15 @@ def _word(entry: dict[str, object], name: str) -> str:
 
 def standard_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """None, default and all features (or the nearest that is allowed) of each chosen crate."""
-    return plan_rows(context, replace(settings, strategy="standard"), workspace)
+    configuration = configuration_of(context, settings, workspace)
+    crates = crates_to_plan(context, settings, workspace, configuration)
+    graphs = [graph_of(crate, workspace) for crate in crates.values()]
+    return [
+        row
+        for graph in graphs
+        for row in plan_standard(
+            graph,
+            constraints=constraints_for(graph, configuration),
+            place=configuration.settings.get(graph.crate.name),
+        )
+    ]

@@ -10,6 +10,7 @@ from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
 from feature_matrix.compile_targets import idle_features, read_target
 from feature_matrix.configuration import Configuration, read_configuration
+from feature_matrix.constraints import Constraints, constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import DEFAULT_CONFIG, Settings
 from feature_matrix.manifests import Crate, Workspace, read_workspace
@@ -46,6 +47,14 @@ def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crat
                 )
     wanted = settings.packages or tuple(workspace.crates)
     return {name: workspace.crates[name] for name in wanted if name not in settings.exclude}
+
+
+def constraints_for(graph: FeatureGraph, configuration: Configuration) -> Constraints:
+    """The crate's constraints. Raises ActionError that names two of them which contradict each other."""
+    rules = configuration.rules.get(graph.crate.name, ())
+    if why := contradiction(graph, rules):
+        raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
+    return constraints_of(graph, rules)
 
 
 def configuration_of(context: Context, settings: Settings, workspace: Workspace) -> Configuration:

@@ -152,8 +152,11 @@ def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
     shown = "{" + ", ".join(names) + "}"
     if not least.exact:
         return f"fails with {shown}; there was no time to try fewer features"
+    untried = " or ".join(graph.features_of(least.untried))
     if not names:
         told = "fails with no features at all"
+    elif untried:
+        told = f"fails with {shown}; without {untried} it was not tried, as the constraints forbid that"
     elif len(names) == 1:
         told = f"fails with exactly {shown}"
     elif search.otherwise:

@@ -19,6 +19,17 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/issues/{issue_number}": ("get",),
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("patch", "delete"),
+    "/repos/{owner}/{repo}/actions/runners": ("get",),
+    "/orgs/{org}/actions/runners": ("get",),
+    "/orgs/{org}/actions/runner-groups": ("get",),
+    "/orgs/{org}/actions/runner-groups/{runner_group_id}/runners": ("get",),
+    "/repos/{owner}/{repo}/actions/runs": ("get",),
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("get",),
+    "/repos/{owner}/{repo}/actions/variables": ("post",),
+    "/repos/{owner}/{repo}/actions/variables/{name}": ("get", "patch"),
+    "/repos/{owner}/{repo}/commits/{ref}/status": ("get",),
+    "/repos/{owner}/{repo}/statuses/{sha}": ("post",),
+    "/repos/{owner}/{repo}/pulls/{pull_number}/files": ("get",),
 }
 # What only people read, and what makes a description long.
 _LEFT_OUT = {

@@ -26,7 +26,15 @@ from pathlib import Path
 import pytest
 
 from fakes.runner import FakeRunner
-from fakes.steps import CACHE_LOCK, FEATURE_MATRIX, HEADLESS_ENV, PERF_MONITOR, WORKER, ActionStarter
+from fakes.steps import (
+    CACHE_LOCK,
+    FEATURE_MATRIX,
+    HEADLESS_ENV,
+    PERF_MONITOR,
+    SMART_DISPATCH,
+    WORKER,
+    ActionStarter,
+)
 
 
 @pytest.fixture
@@ -80,6 +88,7 @@ action = steps_of(CACHE_LOCK)
 matrix = steps_of(FEATURE_MATRIX)
 headless = steps_of(HEADLESS_ENV)
 monitor = steps_of(PERF_MONITOR)
+dispatch = steps_of(SMART_DISPATCH)
 
 
 # --- file systems ------------------------------------------------------------------------------------------

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actionlib.entrypoint import Context, Interrupted
-from actionlib.errors import ActionError
 from actionlib.scoped_runs import run_in_workspace
 
 # Those that take --message-format; what others say is read as text.
@@ -46,14 +44,15 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class CargoResult:
-    """How one command ended. `units` were compiled anew, by cargo's own messages."""
+    """How one command ended. By cargo's own messages, `units` were compiled anew, and `pages` begin documentations."""
 
     exit_code: int
     seconds: float
     errors: tuple[Diagnostic, ...]
     units: int
+    pages: tuple[Path, ...]
     timed_out: bool
-    log: str  # its end
+    log: str  # its end, without colours
 
     @property
     def passed(self) -> bool:
@@ -74,10 +73,10 @@ def cargo_command(
 
 
 class CargoRunner:
-    """Runs cargo commands in the workspace with one target directory, as a step of the job would."""
+    """Runs cargo commands in the cargo workspace's folder, as a step of the job would."""
 
-    def __init__(self, context: Context, *, timeout_seconds: float | None) -> None:
-        self._context, self._timeout = context, timeout_seconds
+    def __init__(self, context: Context, *, folder: Path, timeout_seconds: float | None) -> None:
+        self._context, self._folder, self._timeout = context, folder, timeout_seconds
         # Incremental compilation costs disk, and pays only for the next edit.
         self._environ = {"CARGO_INCREMENTAL": "0", **context.environ}
 
@@ -94,6 +93,7 @@ class CargoRunner:
             self._context,
             f"exec 2>&1\nexec {shlex.join(command)}",
             environ=self._environ | dict(environ or {}),
+            folder=self._folder,  # whose .cargo/config.toml and rust-toolchain.toml hold
             timeout_seconds=self._timeout,
             on_output=reader.feed,
         )
@@ -101,17 +101,13 @@ class CargoRunner:
         if done.interrupted_by:
             raise Interrupted
         return CargoResult(
-            done.exit_code, done.seconds, tuple(reader.errors), reader.units, done.timed_out, reader.log()
-        )
-
-
-def require_cargo(context: Context) -> None:
-    """Raise ActionError that says how to get it where there is no cargo."""
-    path = context.environ.get("PATH", "")
-    if shutil.which("cargo", path=path) is None:
-        raise ActionError(
-            f"input 'mode' is '{context.inputs.text('mode')}', and there is no cargo on PATH ({path})",
-            hint="Install Rust first, for example with dtolnay/rust-toolchain or rustup on the runner",
+            exit_code=done.exit_code,
+            seconds=done.seconds,
+            errors=tuple(reader.errors),
+            units=reader.units,
+            pages=tuple(reader.pages),
+            timed_out=done.timed_out,
+            log=reader.log(),
         )
 
 
@@ -127,6 +123,7 @@ class _Reader:
         self._pending: tuple[str, str] | None = None
         self.errors: list[Diagnostic] = []
         self.units = 0
+        self.pages: list[Path] = []
 
     def feed(self, piece: bytes) -> None:
         *lines, self._rest = (self._rest + piece).split(b"\n")
@@ -144,20 +141,23 @@ class _Reader:
     def _line(self, text: str) -> None:
         message = _message(text)
         if message is None:
-            self._say(text)
-            self._read_text(_COLOURS.sub("", text).rstrip("\r"))
+            self._read_text(self._say(text).rstrip("\r"))
         elif message["reason"] == "compiler-artifact":
             self.units += not message.get("fresh", True)
+            self.pages += [Path(name) for name in message.get("filenames", ()) if name.endswith(".html")]
         elif message["reason"] == "compiler-message":
             self._read_diagnostic(message.get("message") or {})
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str) -> str:
+        """Show a line, and keep it without its colours: so it is given back."""
         if self._context is not None:
             self._context.out.say(text)
-        self._log.append(text)
-        self._kept += len(text) + 1
+        plain = _COLOURS.sub("", text)
+        self._log.append(plain)
+        self._kept += len(plain) + 1
         while self._kept > 2 * KEPT_CHARACTERS and len(self._log) > 1:
             self._kept -= len(self._log.pop(0)) + 1
+        return plain
 
     def _read_diagnostic(self, message: Mapping[str, Any]) -> None:
         self._say(str(message.get("rendered") or message.get("message", "")).rstrip("\n"))

@@ -6,11 +6,12 @@ Source: "Conditional compilation" in The Rust Reference, "Platform specific depe
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from actionlib.errors import ActionError
+from feature_matrix.programs import EXIT_NOT_STARTED, ask
 
 ASK_SECONDS = 60
 # What a target decides. Everything else (features, tests, debug assertions, target features) depends on the build.
@@ -40,14 +41,16 @@ class CompileTarget:
         return _Predicate(predicate, self, closed_world=False).value
 
 
-def read_target(environ: Mapping[str, str]) -> CompileTarget:
-    """CARGO_BUILD_TARGET, else rustc's own. Raises ActionError where rustc is not there or does not know it."""
+def read_target(environ: Mapping[str, str], folder: Path) -> CompileTarget:
+    """CARGO_BUILD_TARGET, else that of the folder's rustc. Raises ActionError where rustc is not there or refuses."""
     triple = environ.get("CARGO_BUILD_TARGET", "")
     if not triple:
-        told = dict(line.split(": ", 1) for line in _rustc(environ, "-vV").splitlines() if ": " in line)
+        told = dict(
+            line.split(": ", 1) for line in _rustc(environ, folder, "-vV").splitlines() if ": " in line
+        )
         triple = told["host"]
     names, pairs = set(), set()
-    for line in _rustc(environ, "--print", "cfg", "--target", triple).splitlines():
+    for line in _rustc(environ, folder, "--print", "cfg", "--target", triple).splitlines():
         name, equals, value = line.partition("=")
         if equals:
             pairs.add((name, value.strip('"')))
@@ -83,22 +86,17 @@ def _decided_places(source: str, target: CompileTarget) -> Iterator[tuple[int, i
             yield found.end(), found.end() + predicate.length
 
 
-def _rustc(environ: Mapping[str, str], *arguments: str) -> str:
+def _rustc(environ: Mapping[str, str], folder: Path, *arguments: str) -> str:
     command = [environ.get("RUSTC") or "rustc", *arguments]
-    try:
-        done = subprocess.run(
-            command, env=dict(environ), capture_output=True, text=True, timeout=ASK_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    answer = ask(command, environ=environ, folder=folder, seconds=ASK_SECONDS)
+    if answer.exit_code == EXIT_NOT_STARTED:
         raise ActionError(
-            f"input 'target-aware' is 'true', and rustc cannot be asked what it builds for: {error}",
+            f"input 'target-aware' is 'true', and rustc cannot be asked what it builds for: {answer.why}",
             hint="Install Rust before this step, or leave 'target-aware' out",
-        ) from error
-    if done.returncode:
-        raise ActionError(
-            f"input 'target-aware' is 'true', and {' '.join(command)} fails: {done.stderr.strip()[-500:]}"
         )
-    return done.stdout
+    if answer.exit_code:
+        raise ActionError(f"input 'target-aware' is 'true', and {' '.join(command)} fails: {answer.why}")
+    return answer.text
 
 
 class _Predicate:

@@ -11,7 +11,6 @@ from feature_matrix.cargo_runs import CargoResult, Diagnostic
 from feature_matrix.configuration import Configuration
 from feature_matrix.constraints import Solver, constraints_of
 from feature_matrix.feature_graph import FeatureGraph
-from feature_matrix.outcomes import FAILED, Outcome
 from feature_matrix.planning import Row, flags_of
 from feature_matrix.shrinking import Shrunk, shrink
 
@@ -29,6 +28,19 @@ class Failure:
     words: tuple[str, ...]
     result: CargoResult
 
+    @property
+    def kind(self) -> tuple[str, str, tuple[str, ...]]:
+        """Failures of one kind can have the same reason: crate, toolchain and command are the same."""
+        return self.row.crate, self.row.toolchain, self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a failure was shrunk to, in a sentence, and the error that it is about."""
+
+    note: str
+    error: Diagnostic | None
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
@@ -41,7 +53,7 @@ class _Answer:
 
     def explains(self, failure: Failure, graph: FeatureGraph) -> bool:
         """Whether the row has all of these features, and nothing that cures."""
-        if (failure.row.crate, failure.words) != (self.failure.row.crate, self.failure.words):
+        if failure.kind != self.failure.kind:
             return False
         closure = _closure(graph, failure.row)
         cured = self.least.cure and not self.least.cure & ~closure
@@ -60,43 +72,76 @@ def explain_failures(
     run: Probe,
     budget_seconds: float,
     say: Callable[[str], None],
-) -> dict[str, Outcome]:
-    """The outcomes of the failed rows by their flags, each with a note of what it was shrunk to.
+) -> list[Explanation]:
+    """An explanation of each failure, in their order.
 
     A row whose errors other rows' answers account for is not shrunk again; one with several mistakes has an answer
     for each.
     """
-    deadline = time.monotonic() + budget_seconds
-    found: dict[str, Outcome] = {}
-    known: list[_Answer] = []
+    explainer = _Explainer(graphs, configuration, passed, run, budget_seconds, say)
     # Rows of few features first: they are shrunk soonest, and explain the others.
-    for failure in sorted(failures, key=lambda one: _closure(graphs[one.row.crate], one.row).bit_count()):
-        graph = graphs[failure.row.crate]
-        rules = configuration.rules.get(graph.crate.name, ())
-        solver = Solver(graph, constraints_of(graph, rules))
-        answers = [one for one in known if one.explains(failure, graph)]
-        open_errors: list[Diagnostic | None] = [
-            error for error in failure.result.errors if not any(one.accounts_for(error) for one in answers)
-        ]
-        if not failure.result.errors and not answers:
-            open_errors = [None]
-        own = [one for one in answers if any(map(one.accounts_for, failure.result.errors))]
-        while open_errors and len(own) < MOST_ANSWERS:
-            target = open_errors[0]
-            search = _Search(failure, target, graph, run, deadline, say)
-            failing = graph.mask(failure.row.features)
-            passing = _passing_above(graph, failing, passed.get(graph.crate.name, ()))
-            least = shrink(graph, solver, failing, search.fails, passing=passing)
-            errors = search.errors.get(least.features, failure.result.errors)
-            answer = _Answer(failure, least, errors, _told(graph, least, search))
-            say(f"{graph.crate.name} {answer.note}")
-            known.append(answer)
-            own.append(answer)
-            open_errors = [
-                error for error in open_errors[1:] if error is not None and not answer.accounts_for(error)
-            ]
-        found[failure.row.flags] = _outcome(failure, own or answers)
-    return found
+    order = sorted(range(len(failures)), key=lambda index: explainer.size(failures[index].row))
+    found = {index: explainer.explain(failures[index]) for index in order}
+    return [found[index] for index in range(len(failures))]
+
+
+class _Explainer:
+    """Shrinks failures one after the other, within one budget of time, and remembers the answers."""
+
+    def __init__(
+        self,
+        graphs: Mapping[str, FeatureGraph],
+        configuration: Configuration,
+        passed: Mapping[str, Sequence[Row]],
+        run: Probe,
+        budget_seconds: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._graphs, self._rules, self._passed = graphs, configuration.rules, passed
+        self._run, self._say = run, say
+        self._deadline = time.monotonic() + budget_seconds
+        self._why_no_time = (
+            "there was no time to try fewer features"
+            if budget_seconds
+            else "fewer features were not tried, as shrink-seconds is 0"
+        )
+        self._known: list[_Answer] = []
+
+    def size(self, row: Row) -> int:
+        """How many features the row enables."""
+        return _closure(self._graphs[row.crate], row).bit_count()
+
+    def explain(self, failure: Failure) -> Explanation:
+        """From what is known already where that accounts for the failure."""
+        errors = failure.result.errors
+        others = [one for one in self._known if one.explains(failure, self._graphs[failure.row.crate])]
+        own = [one for one in others if any(map(one.accounts_for, errors))]
+        targets: Sequence[Diagnostic | None] = errors or ([] if others else [None])
+        for target in targets:
+            is_known = target is not None and any(one.accounts_for(target) for one in own)
+            if not is_known and len(own) < MOST_ANSWERS:
+                own.append(self._shrink(failure, target))
+        answers = own or others
+        told = [error for error in errors if any(one.accounts_for(error) for one in answers)] or errors
+        note = ", and ".join(dict.fromkeys(one.note for one in answers))
+        return Explanation(note, told[0] if told else None)
+
+    def _shrink(self, failure: Failure, target: Diagnostic | None) -> _Answer:
+        row = failure.row
+        graph = self._graphs[row.crate]
+        solver = Solver(graph, constraints_of(graph, self._rules.get(row.crate, ())))
+        search = _Search(failure, target, graph, self._run, self._deadline, self._say)
+        failing = graph.mask(row.features)
+        passing = _passing_above(graph, failing, self._passed.get(row.crate, ()))
+        least = shrink(graph, solver, failing, search.fails, passing=passing)
+        note = _told(graph, least, search) if least.exact else self._cut_short(graph, least)
+        answer = _Answer(failure, least, search.errors.get(least.features, failure.result.errors), note)
+        self._say(f"{row.crate} {note}")
+        self._known.append(answer)
+        return answer
+
+    def _cut_short(self, graph: FeatureGraph, least: Shrunk) -> str:
+        return f"fails with {{{', '.join(graph.features_of(least.features))}}}; {self._why_no_time}"
 
 
 class _Search:
@@ -150,8 +195,6 @@ def _passing_above(graph: FeatureGraph, failing: int, passed: Sequence[Row]) -> 
 def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
     names = graph.features_of(least.features)
     shown = "{" + ", ".join(names) + "}"
-    if not least.exact:
-        return f"fails with {shown}; there was no time to try fewer features"
     untried = " or ".join(graph.features_of(least.untried))
     if not names:
         told = "fails with no features at all"
@@ -169,23 +212,3 @@ def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
     if cure:
         told += f"; passes with {{{', '.join(cure)}}} added"
     return told
-
-
-def _outcome(failure: Failure, answers: Sequence[_Answer]) -> Outcome:
-    row, result = failure.row, failure.result
-    errors = [
-        error for error in result.errors if any(one.accounts_for(error) for one in answers)
-    ] or result.errors
-    return Outcome(
-        row.crate,
-        row.description,
-        row.flags,
-        ",".join(row.features),
-        FAILED,
-        result.seconds,
-        result.units,
-        command=f"cargo {' '.join(failure.words)} {row.flags}",
-        error=errors[0] if errors else None,
-        note=", and ".join(dict.fromkeys(one.note for one in answers)),
-        log=result.log,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actionlib.errors import ActionError
@@ -14,7 +15,7 @@ STRATEGIES = ("isolate", "pairwise", "each", "powerset", "curated")
 DEFAULT_CONFIG = ".github/feature-matrix.yml"
 MOST_JOBS = 256  # GitHub refuses a matrix with more
 OF_THE_ROW = frozenset(
-    {"--package", "-p", "--workspace", "--all", "--features", "-F", "--all-features", "--no-default-features"}
+    {"--package", "--workspace", "--all", "--features", "--all-features", "--no-default-features"}
     | {"--manifest-path", "--message-format", "--locked"}
 )
 
@@ -28,6 +29,7 @@ class Settings:
     packages: tuple[str, ...]
     exclude: tuple[str, ...]
     changed_files: tuple[str, ...] | None  # None: everything is tested
+    changed_files_file: str
     base_ref: str
     config: str  # relative to the workspace; empty: the default, which need not exist
     strategy: str
@@ -38,6 +40,7 @@ class Settings:
     shards: int  # 0: a job for each row, up to max_jobs
     timings_file: str
     rows: str
+    rows_file: str
     shard: tuple[int, int] | None
     commands: tuple[tuple[str, ...], ...]
     keep_going: bool
@@ -56,6 +59,7 @@ def parse(inputs: Inputs) -> Settings:
         packages=inputs.lines("packages"),
         exclude=inputs.lines("exclude"),
         changed_files=inputs.lines("changed-files") or None,
+        changed_files_file=inputs.text("changed-files-file"),
         base_ref=_ref(inputs.text("base-ref")),
         config=inputs.text("config"),
         strategy=inputs.choice("strategy", STRATEGIES),
@@ -66,21 +70,31 @@ def parse(inputs: Inputs) -> Settings:
         shards=inputs.integer("shards", minimum=1, maximum=MOST_JOBS) if inputs.text("shards") else 0,
         timings_file=inputs.text("timings-file"),
         rows=inputs.text("rows"),
+        rows_file=inputs.text("rows-file"),
         shard=_shard(inputs.text("shard")),
-        commands=tuple(_command(line) for line in inputs.lines("commands")),
+        commands=_commands(inputs.lines("commands")),
         keep_going=inputs.boolean("keep-going"),
-        row_timeout_seconds=inputs.optional_number("row-timeout-seconds", minimum=1, maximum=86400),
+        row_timeout_seconds=inputs.number("row-timeout-seconds", minimum=0, maximum=86400) or None,
         shrink_seconds=inputs.number("shrink-seconds", minimum=0, maximum=86400),
         min_free_mib=inputs.integer("min-free-mib", minimum=0, maximum=1 << 20),
         install=inputs.boolean("install"),
         check_links=inputs.boolean("check-links"),
     )
-    if settings.changed_files and settings.base_ref:
+    for inputs_of_one_kind, told in (
+        (("changed-files", "changed-files-file", "base-ref"), "tells what changed"),
+        (("rows", "rows-file"), "tells the rows"),
+    ):
+        _require_one(inputs, inputs_of_one_kind, told)
+    return settings
+
+
+def _require_one(inputs: Inputs, names: Sequence[str], told: str) -> None:
+    given = [name for name in names if inputs.text(name)]
+    if len(given) > 1:
         raise ActionError(
-            "inputs 'changed-files' and 'base-ref' are both given, and either tells what changed",
+            f"inputs '{given[0]}' and '{given[1]}' are both given, and either {told}",
             hint="Leave one of them empty",
         )
-    return settings
 
 
 def _ref(text: str) -> str:
@@ -104,6 +118,12 @@ def _shard(text: str) -> tuple[int, int] | None:
     return number, count
 
 
+def _commands(lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    if not lines:
+        raise ActionError("input 'commands' holds no command", hint="For example `check`")
+    return tuple(_command(line) for line in lines)
+
+
 def _command(line: str) -> tuple[str, ...]:
     try:
         words = shlex.split(line)
@@ -117,7 +137,8 @@ def _command(line: str) -> tuple[str, ...]:
         )
     own = words[: words.index("--")] if "--" in words else words
     for word in own[1:]:
-        if word.partition("=")[0] in OF_THE_ROW:
+        # -p and -F may stand behind other letters, and their value right behind them.
+        if word.partition("=")[0] in OF_THE_ROW or re.match(r"-[hqvV]*[pF]", word):
             raise ActionError(
                 f"input 'commands' holds '{line}', and '{word}' is for each row to say",
                 hint="Choose crates with 'packages', features with 'strategy' and 'config'",

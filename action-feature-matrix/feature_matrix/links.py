@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import urldefrag
 
 import requests
 
-from actionlib.errors import ActionError
+from feature_matrix.programs import ask
 
 TIMEOUT_SECONDS = 15
 PAGES_SECONDS = 300
@@ -22,15 +21,15 @@ OF_RUSTDOC = ("https://doc.rust-lang.org/",)
 GONE = (404, 410)  # RFC 9110; other refusals are about us, not about the page
 
 
-def links_in(folder: Path, crates: Collection[str]) -> dict[str, Path]:
-    """The http addresses on the pages of these crates (as rustdoc names folders), with the first page of each."""
-    found: dict[str, Path] = {}
-    for crate in sorted(crates):
-        for page in sorted((folder / crate).rglob("*.html")):
+def links_in(first_pages: Iterable[Path]) -> dict[str, str]:
+    """The http addresses in the documentations that begin with these pages, with the first page of each."""
+    found: dict[str, str] = {}
+    for first in sorted(first_pages):
+        for page in sorted(first.parent.rglob("*.html")):
             reader = _Anchors()
             reader.feed(page.read_text(encoding="utf-8", errors="replace"))
             for link in reader.found:
-                found.setdefault(urldefrag(link).url, page)
+                found.setdefault(urldefrag(link).url, str(page.relative_to(first.parents[1])))
     return found
 
 
@@ -41,28 +40,24 @@ def check_links(links: Iterable[str]) -> dict[str, str]:
         return {link: why for link, why in answers if why}
 
 
-def check_pages(folder: Path, crates: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+def check_pages(first_pages: Iterable[Path], environ: Mapping[str, str]) -> dict[str, str]:
     """Of each crate with dead links between pages, what cargo-deadlinks says; empty where it is not installed."""
-    program = shutil.which("cargo-deadlinks", path=environ.get("PATH"))
+    if shutil.which("cargo-deadlinks", path=environ.get("PATH")) is None:
+        return {}
     told = {}
-    for crate in sorted(crates) if program else ():
-        command = [str(program), "deadlinks", "--dir", str(folder / crate)]
-        try:
-            done = subprocess.run(
-                command, env=dict(environ), capture_output=True, text=True, timeout=PAGES_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ActionError(f"cargo-deadlinks did not end in {PAGES_SECONDS} s for {crate}") from error
-        if done.returncode:
-            told[crate] = (done.stdout + done.stderr).strip()
+    for folder in sorted(page.parent for page in first_pages):
+        command = ["cargo-deadlinks", "deadlinks", "--dir", str(folder)]
+        answer = ask(command, environ=environ, folder=folder, seconds=PAGES_SECONDS)
+        if answer.exit_code:
+            told[folder.name] = (answer.text + answer.errors).strip()
     return told
 
 
 def _reason(session: requests.Session, link: str) -> str:
     why = ""
-    for ask in (session.head, session.get):  # some servers refuse HEAD
+    for method in (session.head, session.get):  # some servers refuse HEAD
         try:
-            answer = ask(link, timeout=TIMEOUT_SECONDS, allow_redirects=True, stream=True)
+            answer = method(link, timeout=TIMEOUT_SECONDS, allow_redirects=True, stream=True)
             answer.close()
         except requests.RequestException as error:
             why = type(error).__name__

@@ -8,7 +8,7 @@ from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.summary import escape_cell
 from feature_matrix.inputs import Settings
 from feature_matrix.manifest_lint import WARNING, Finding, lint
-from feature_matrix.selection import workspace_named
+from feature_matrix.selection import chosen_crates, configuration_of, workspace_named
 
 TITLE = "Feature lint"
 
@@ -16,7 +16,9 @@ TITLE = "Feature lint"
 def run_lint(context: Context, settings: Settings) -> Result:
     """Look, tell, and fail only if `fail-on` says so."""
     workspace = workspace_named(context, settings)
-    findings = lint(workspace)
+    configuration_of(context, settings, workspace)  # a mistake in it is one, too
+    crates = chosen_crates(workspace, settings)
+    findings = lint(workspace, crates.values())
     root = workspace.root.resolve()
 
     def place(one: Finding) -> str:
@@ -33,7 +35,7 @@ def run_lint(context: Context, settings: Settings) -> Result:
             ("", "where", "what", "rule"),
             [(one.level, escape_cell(place(one)), escape_cell(one.text), one.rule) for one in findings],
         )
-    context.out.say(f"{len(findings)} findings in {len(workspace.crates)} crates")
+    context.out.say(f"{len(findings)} findings in {len(crates)} crates")
     warnings = any(one.level == WARNING for one in findings)
     facts = {"findings": [asdict(one) | {"file": str(one.file)} for one in findings]}
     exit_code = EXIT_USER_ERROR if warnings and settings.fail_on == WARNING else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,13 @@ class Finding:
     text: str
 
 
-def lint(workspace: Workspace) -> tuple[Finding, ...]:
-    """All findings, by file and line. Raises ActionError for a file that cannot be read."""
+def lint(workspace: Workspace, crates: Iterable[Crate]) -> tuple[Finding, ...]:
+    """What is wrong with the workspace and these crates of it, by file and line.
+
+    Raises ActionError for a file that cannot be read.
+    """
     found = [*_lint_root(workspace)]
-    for crate in workspace.crates.values():
+    for crate in crates:
         found += _lint_crate(crate, workspace)
     return tuple(sorted(found, key=lambda one: (str(one.file), one.line, one.rule)))
 
@@ -50,7 +53,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
     if not lock.is_file():
         return
     version = read_toml(lock).get("version", 1)
-    needs = LOCK_FILE_NEEDS.get(version)
+    needs = LOCK_FILE_NEEDS.get(version) if isinstance(version, int) else None
     declared = [crate.rust_version for crate in workspace.crates.values() if crate.rust_version]
     versions = [_release(one) for one in [*declared, misplaced] if one]
     lowest = min((one for one in versions if one), default=None)

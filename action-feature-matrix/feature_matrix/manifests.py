@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from actionlib.errors import ActionError
-from feature_matrix.compile_targets import CompileTarget
+from feature_matrix.compile_targets import CompileTarget, read_target
+from feature_matrix.programs import ask
 
 METADATA_SECONDS = 120
 DEPENDENCY_TABLES = {"dependencies": None, "build-dependencies": "build", "dev-dependencies": "dev"}
@@ -47,7 +47,6 @@ class Crate:
     implicit: frozenset[str]
     dependencies: tuple[Dependency, ...]
     rust_version: str
-    development: tuple[str, ...] = ()  # members among the dev-dependencies
     targets: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # with the features that they require
@@ -59,18 +58,20 @@ class Crate:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """All members by name. `source` is `cargo metadata` or `Cargo.toml`. `target`: read as cargo builds it there."""
+    """All members by name. `source` is `cargo metadata` or `Cargo.toml`. `target`: read as cargo builds it there.
+
+    `target_directory` is where cargo, started in the root, puts what it builds.
+    """
 
     root: Path
     crates: Mapping[str, Crate]
     source: str
+    target_directory: Path
     target: CompileTarget | None = None
 
 
-def read_workspace(
-    manifest: Path, *, environ: Mapping[str, str], target: CompileTarget | None = None
-) -> Workspace:
-    """Read the manifest's workspace, with a target as cargo builds it there.
+def read_workspace(manifest: Path, *, environ: Mapping[str, str], target_aware: bool = False) -> Workspace:
+    """Read the manifest's workspace; `target_aware`: as cargo builds it on this target.
 
     Raises ActionError for a file that is absent, no TOML, or refused by cargo.
     """
@@ -80,15 +81,17 @@ def read_workspace(
             hint="Check the code out first, or give the path of a Cargo.toml",
         )
     document = read_toml(manifest)
-    cargo = shutil.which("cargo", path=environ.get("PATH"))
-    if cargo:
-        root, packages = _ask_cargo(cargo, manifest, environ)
+    has_cargo = shutil.which("cargo", path=environ.get("PATH")) is not None
+    if has_cargo:
+        root, target_directory, packages = _ask_cargo(manifest, environ)
     else:
         root, packages = manifest.parent, list(_read_members(manifest, document))
+        target_directory = root / "target"
+    target = read_target(environ, root) if target_aware else None
     names = {Path(str(one["manifest_path"])).parent.resolve(): str(one["name"]) for one in packages}
     crates = [_crate(package, names, target) for package in packages]
-    source = "cargo metadata" if cargo else "Cargo.toml"
-    return Workspace(root, {crate.name: crate for crate in crates}, source, target)
+    source = "cargo metadata" if has_cargo else "Cargo.toml"
+    return Workspace(root, {crate.name: crate for crate in crates}, source, target_directory, target)
 
 
 def misplaced_rust_version(workspace: Workspace) -> str:
@@ -108,26 +111,27 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ActionError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _ask_cargo(cargo: str, manifest: Path, environ: Mapping[str, str]) -> tuple[Path, list[dict[str, Any]]]:
-    command = [
-        cargo,
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version=1",
-        f"--manifest-path={manifest}",
-    ]
-    try:
-        done = subprocess.run(
-            command, env=dict(environ), capture_output=True, text=True, timeout=METADATA_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ActionError(f"cargo metadata for {manifest} could not be run: {error}") from error
-    if done.returncode:
-        raise ActionError(f"cargo metadata refuses {manifest}: {done.stderr.strip()[-1500:]}")
-    answer = json.loads(done.stdout)
-    members = set(answer["workspace_members"])
-    return Path(answer["workspace_root"]), [one for one in answer["packages"] if one["id"] in members]
+def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, list[dict[str, Any]]]:
+    """Root, target directory and members of the manifest's workspace.
+
+    Cargo is asked in the root, where it will build: its configuration and its toolchain depend on the folder.
+    """
+    command = ["cargo", "metadata", "--no-deps", "--offline", "--format-version=1"]
+    answer = ask(
+        [*command, f"--manifest-path={manifest}"],
+        environ=environ,
+        folder=manifest.parent,
+        seconds=METADATA_SECONDS,
+    )
+    if answer.exit_code:
+        raise ActionError(f"cargo metadata refuses {manifest}: {answer.why}")
+    told = json.loads(answer.text)
+    root = Path(told["workspace_root"])
+    if root.resolve() != manifest.parent.resolve():
+        return _ask_cargo(root / "Cargo.toml", environ)
+    members = set(told["workspace_members"])
+    packages = [one for one in told["packages"] if one["id"] in members]
+    return root, Path(told["target_directory"]), packages
 
 
 def _read_members(manifest: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -206,11 +210,6 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str], target: Compil
         implicit=frozenset(implicit),
         dependencies=dependencies,
         rust_version=str(package.get("rust_version") or ""),
-        development=tuple(
-            member
-            for one in package["dependencies"]
-            if one.get("kind") == "dev" and (member := _member(one, names))
-        ),
         targets={
             f"{kind} {target.get('name', '')}": tuple(target["required-features"])
             for kind in ("bin", "example", "test", "bench")

@@ -6,18 +6,18 @@ from dataclasses import replace
 
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
-from feature_matrix.cargo_runs import require_cargo
 from feature_matrix.inputs import Settings
 from feature_matrix.manifest_lint import lint
 from feature_matrix.manifests import misplaced_rust_version
+from feature_matrix.reports import report
+from feature_matrix.resolution import require_cargo
 from feature_matrix.rows import standard_rows
 from feature_matrix.selection import workspace_named
 from feature_matrix.timings import Timings
 from feature_matrix.toolchains import toolchain_for
-from feature_matrix.validate_mode import report, run_rows
+from feature_matrix.validate_mode import run_rows
 
 TITLE = "Minimum Rust version"
-RULES = ("rust-version-misplaced", "lock-file-too-new")  # what makes the promise void
 
 
 def msrv(context: Context, settings: Settings) -> Result:
@@ -27,9 +27,8 @@ def msrv(context: Context, settings: Settings) -> Result:
     """
     require_cargo(context)
     workspace = workspace_named(context, settings)
-    for one in lint(workspace):
-        if one.rule in RULES:
-            context.out.warning(one.text, title=TITLE)
+    for one in lint(workspace, ()):
+        context.out.warning(one.text, title=TITLE)  # what makes the promise void
     misplaced = misplaced_rust_version(workspace)
     versions = {crate.name: crate.rust_version or misplaced for crate in workspace.crates.values()}
     rows = standard_rows(context, settings, workspace)
@@ -42,7 +41,10 @@ def msrv(context: Context, settings: Settings) -> Result:
             hint='Write rust-version = "1.NN" below [package], or below [workspace.package] and inherit it',
         )
     needed = dict.fromkeys(versions[row.crate] for row in rows)
-    toolchains = {version: toolchain_for(context, version, install=settings.install) for version in needed}
+    toolchains = {
+        version: toolchain_for(context, version, folder=workspace.root, install=settings.install)
+        for version in needed
+    }
     chosen = [
         replace(
             row,
@@ -51,7 +53,5 @@ def msrv(context: Context, settings: Settings) -> Result:
         )
         for row in rows
     ]
-    outcomes, interrupted = run_rows(
-        context, settings, workspace, chosen, commands=[("check",)], times=Timings({})
-    )
-    return report(context, outcomes, root=workspace.root, title=TITLE, interrupted=interrupted)
+    run = run_rows(context, settings, workspace, chosen, commands=[("check",)], times=Timings({}))
+    return report(context, run.outcomes, root=workspace.root, title=TITLE, interrupted=run.interrupted)

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 from actionlib.summary import Summary, code, duration, escape_cell
 from feature_matrix.cargo_runs import CargoResult, Diagnostic
+from feature_matrix.planning import Row
 
 PASSED, FAILED, TIMED_OUT, SKIPPED = "passed", "failed", "timed out", "skipped"
 MARKS = {PASSED: "✅", FAILED: "❌", TIMED_OUT: "⏱️", SKIPPED: "⏭️"}
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,7 @@ class Outcome:
     `note` says in a sentence what the failure was shrunk to, or why the row was skipped.
     """
 
-    crate: str
-    description: str
-    flags: str
-    features: str
+    row: Row
     state: str
     seconds: float = 0.0
     units: int = 0
@@ -38,8 +35,10 @@ class Outcome:
     log: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as a JSON object, without its log."""
-        return {name: value for name, value in asdict(self).items() if name != "log"}
+        """The outcome as a flat JSON object, without its log."""
+        row = {name: getattr(self.row, name) for name in ("crate", "description", "flags")}
+        rest = {name: value for name, value in asdict(self).items() if name not in ("row", "log")}
+        return row | {"features": ",".join(self.row.features)} | rest
 
 
 def state_of(result: CargoResult) -> str:
@@ -50,8 +49,8 @@ def state_of(result: CargoResult) -> str:
 def write_junit(path: Path, outcomes: Sequence[Outcome], *, name: str) -> None:
     """Write the outcomes as JUnit XML (the form that Jenkins' xunit-plugin describes): a suite for each crate."""
     root = ElementTree.Element("testsuites", name=name)
-    for crate in dict.fromkeys(one.crate for one in outcomes):
-        rows = [one for one in outcomes if one.crate == crate]
+    for crate in dict.fromkeys(one.row.crate for one in outcomes):
+        rows = [one for one in outcomes if one.row.crate == crate]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
@@ -64,7 +63,11 @@ def write_junit(path: Path, outcomes: Sequence[Outcome], *, name: str) -> None:
         )
         for one in rows:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=crate, name=_clean(one.description), time=f"{one.seconds:.3f}"
+                suite,
+                "testcase",
+                classname=crate,
+                name=_clean(one.row.description),
+                time=f"{one.seconds:.3f}",
             )
             if one.state == SKIPPED:
                 ElementTree.SubElement(case, "skipped", message=_clean(one.note))
@@ -87,8 +90,8 @@ def summarise(
         else f"{len(outcomes) - skipped} combinations pass"
     )
     summary.heading(f"{title}: {told}{f', {skipped} skipped' if skipped else ''}")
-    for note in dict.fromkeys((one.crate, one.note) for one in bad if one.note):
-        which = [one for one in bad if (one.crate, one.note) == note]
+    for note in dict.fromkeys((one.row.crate, one.note) for one in bad if one.note):
+        which = [one for one in bad if (one.row.crate, one.note) == note]
         first = which[0]
         where = (
             f", at {code(f'{first.error.file}:{first.error.line}')}"
@@ -104,8 +107,8 @@ def summarise(
         [
             (
                 f"{MARKS[one.state]} {one.state}",
-                code(one.crate),
-                code(one.features or "none"),
+                code(one.row.crate),
+                code(",".join(one.row.features) or "none"),
                 duration(one.seconds) if one.state != SKIPPED else "",
                 one.units if one.state != SKIPPED else "",
                 escape_cell(one.error.text if one.error else one.note if one.state != PASSED else ""),
@@ -114,10 +117,8 @@ def summarise(
         ],
     )
     for one in bad[:10]:
-        summary.details(
-            f"{escape_cell(one.description)}: {escape_cell(one.command)}", _COLOURS.sub("", one.log)
-        )
+        summary.details(f"{escape_cell(one.row.description)}: {escape_cell(one.command)}", one.log)
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("", _COLOURS.sub("", text))
+    return _NOT_XML.sub("", text)

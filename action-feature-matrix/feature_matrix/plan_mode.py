@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from actionlib.entrypoint import Context, Result
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import code
-from feature_matrix.affected import Affected, affected_crates, changed_since
+from feature_matrix.affected import affected_crates, changed_files
 from feature_matrix.configuration import Configuration, CuratedRow
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Crate, Workspace
+from feature_matrix.matrix_size import as_output
 from feature_matrix.planning import CratePlan, Row, plan_crate
 from feature_matrix.selection import (
     chosen_crates,
@@ -38,7 +38,7 @@ def plan(context: Context, settings: Settings) -> Result:
     _summarise(context, plans, jobs=len(shards), workspace=workspace)
     context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
     outputs = {
-        "matrix": json.dumps(as_matrix(shards)),
+        "matrix": as_output(as_matrix(shards)),
         "count": str(len(rows)),
         "has-jobs": "true" if shards else "false",
     }
@@ -61,9 +61,12 @@ def crates_to_plan(
 ) -> Mapping[str, Crate]:
     """The chosen crates, and of these, where it is told what changed, those that the change can touch."""
     crates = chosen_crates(workspace, settings)
-    affected = _affected(context, settings, workspace, configuration)
-    if affected is None:
+    changed = changed_files(context, settings)
+    if changed is None:
         return crates
+    affected = affected_crates(
+        workspace, changed, folder=workspace_of(context.environ), config=configuration.path
+    )
     crates = {name: crate for name, crate in crates.items() if name in affected.crates}
     context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
     return crates
@@ -77,19 +80,6 @@ def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[C
     if workspace.source == "Cargo.toml":
         context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
     return plans
-
-
-def _affected(
-    context: Context, settings: Settings, workspace: Workspace, configuration: Configuration
-) -> Affected | None:
-    folder = workspace_of(context.environ)
-    if settings.base_ref:
-        changed = changed_since(settings.base_ref, folder)
-    elif settings.changed_files:
-        changed = settings.changed_files
-    else:
-        return None
-    return affected_crates(workspace, changed, folder=folder, config=configuration.path)
 
 
 def _is_wanted(row: CuratedRow, context: Context) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
+from feature_matrix.configuration import Configuration
 from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Workspace
 from feature_matrix.plan_mode import crates_to_plan, plan_rows
 from feature_matrix.planning import Row, flags_of, plan_standard
-from feature_matrix.selection import configuration_of, constraints_for, graph_of
+from feature_matrix.selection import configuration_of, constraints_for, graph_of, text_of
 from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
 
@@ -24,9 +25,8 @@ def graphs_of(workspace: Workspace) -> dict[str, FeatureGraph]:
 
 def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """The rows of this job. Raises ActionError for rows that this checkout does not have."""
-    graphs = graphs_of(workspace)
-    if settings.rows:
-        rows = [_given(one, graphs) for one in _entries(settings.rows)]
+    if settings.rows or settings.rows_file:
+        rows = _given_rows(context, settings, workspace)
     else:
         rows = plan_rows(context, settings, workspace)
     if settings.shard is None:
@@ -36,60 +36,6 @@ def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> l
     times = timings_of(context, settings) if settings.timings_file else Timings({})
     shards = into_shards(rows, most=count, times=times)
     return list(shards[number - 1].rows) if number <= len(shards) else []
-
-
-def _entries(text: str) -> list[object]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ActionError(
-            f"input 'rows' is no JSON: {error}", hint="Pass `${{ toJSON(matrix.rows) }}` of a plan's matrix"
-        ) from error
-    if not isinstance(value, list):
-        raise ActionError(
-            f"input 'rows' is {type(value).__name__}; allowed: a list",
-            hint="Pass `${{ toJSON(matrix.rows) }}` of a plan's matrix",
-        )
-    return value
-
-
-def _given(entry: object, graphs: dict[str, FeatureGraph]) -> Row:
-    """Only crate and features are taken at their word: what goes on a command line is written here."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("crate"), str):
-        raise ActionError(
-            f"input 'rows' holds {json.dumps(entry)[:80]}; allowed: objects with crate and features"
-        )
-    crate, features = entry["crate"], str(entry.get("features", ""))
-    if crate not in graphs:
-        raise ActionError(
-            f"input 'rows' names the crate '{crate}', which is no member here",
-            hint="Plan and validate the same commit and manifest-path",
-        )
-    graph = graphs[crate]
-    try:
-        generators = graph.mask(name for name in features.split(",") if name)
-    except KeyError as error:
-        raise ActionError(
-            f"input 'rows' names the feature {error}, which {crate} does not have here",
-            hint="Plan and validate the same commit and manifest-path",
-        ) from error
-    return Row(
-        crate=crate,
-        features=graph.features_of(generators),
-        flags=flags_of(graph, generators),
-        description=str(entry.get("description") or f"{crate}: {features or 'none'}"),
-        reason="given",
-        toolchain=_word(entry, "toolchain"),
-    )
-
-
-def _word(entry: dict[str, object], name: str) -> str:
-    text = str(entry.get(name) or "")
-    if text and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", text):
-        raise ActionError(
-            f"input 'rows' has {name} '{text[:80]}'; allowed: letters, digits, '.', '_' and '-'"
-        )
-    return text
 
 
 def standard_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
@@ -106,3 +52,55 @@ def standard_rows(context: Context, settings: Settings, workspace: Workspace) ->
             place=configuration.settings.get(graph.crate.name),
         )
     ]
+
+
+def _given_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
+    name = "rows-file" if settings.rows_file else "rows"
+    text = text_of(context, name, settings.rows_file) if settings.rows_file else settings.rows
+    hint = "Pass `${{ toJSON(matrix.rows) }}` of a plan's matrix"
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ActionError(f"input '{name}' is no JSON: {error}", hint=hint) from error
+    if not isinstance(entries, list):
+        raise ActionError(f"input '{name}' is {text.strip()[:80]}; allowed: a list", hint=hint)
+    graphs = graphs_of(workspace)
+    configuration = configuration_of(context, settings, workspace)
+    return [_given(name, one, graphs, configuration) for one in entries]
+
+
+def _given(name: str, entry: object, graphs: Mapping[str, FeatureGraph], configuration: Configuration) -> Row:
+    """The row of a plan again: its crate and features tell which, and this checkout all the rest."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("crate"), str):
+        raise ActionError(
+            f"input '{name}' holds {json.dumps(entry)[:80]}; allowed: objects with crate and features"
+        )
+    crate, features = entry["crate"], str(entry.get("features", ""))
+    hint = "Plan and validate the same commit and manifest-path"
+    if crate not in graphs:
+        raise ActionError(f"input '{name}' names the crate '{crate}', which is no member here", hint=hint)
+    graph = graphs[crate]
+    try:
+        generators = graph.mask(one for one in features.split(",") if one)
+    except KeyError as error:
+        raise ActionError(
+            f"input '{name}' names the feature {error}, which {crate} does not have here", hint=hint
+        ) from error
+    flags = flags_of(graph, generators)
+    called = "all" if flags.endswith("--all-features") else features or "none"
+    build = graph.identity(graph.closure(generators))
+    for row in reversed(configuration.rows):
+        default = graph.default & graph.everything if row.default else 0
+        same = (
+            row.crate == crate and graph.identity(graph.closure(graph.mask(row.features) | default)) == build
+        )
+        called = row.description or called if same else called
+    place = configuration.settings.get(crate)
+    return Row(
+        crate=crate,
+        features=graph.features_of(generators),
+        flags=flags,
+        description=f"{crate}: {called}",
+        reason="given",
+        toolchain=place.toolchain if place else "",
+    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
-from feature_matrix.compile_targets import idle_features, read_target
+from feature_matrix.compile_targets import idle_features
 from feature_matrix.configuration import Configuration, read_configuration
 from feature_matrix.constraints import Constraints, constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
@@ -19,9 +19,8 @@ from feature_matrix.sources import source_text
 
 def workspace_named(context: Context, settings: Settings) -> Workspace:
     """The workspace of input `manifest-path`; with `target-aware`, as cargo builds it on this target."""
-    target = read_target(context.environ) if settings.target_aware else None
     manifest = workspace_of(context.environ) / settings.manifest_path
-    return read_workspace(manifest, environ=context.environ, target=target)
+    return read_workspace(manifest, environ=context.environ, target_aware=settings.target_aware)
 
 
 def graph_of(crate: Crate, workspace: Workspace) -> FeatureGraph:
@@ -55,6 +54,18 @@ def constraints_for(graph: FeatureGraph, configuration: Configuration) -> Constr
     if why := contradiction(graph, rules):
         raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
     return constraints_of(graph, rules)
+
+
+def text_of(context: Context, name: str, path: str) -> str:
+    """The file that the input of this name gives. Raises ActionError where it cannot be read."""
+    try:
+        return (workspace_of(context.environ) / path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ActionError(
+            f"input '{name}' is '{path}', which cannot be read: {why}",
+            hint="Give a path relative to the workspace, and write the file in an earlier step",
+        ) from error
 
 
 def configuration_of(context: Context, settings: Settings, workspace: Workspace) -> Configuration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from actionlib.errors import ActionError
 from feature_matrix.planning import Row
@@ -92,27 +92,27 @@ def _filled(weights: Sequence[float], capacity: float) -> list[int]:
 
 
 def as_matrix(shards: Sequence[Shard]) -> dict[str, list[dict[str, object]]]:
-    """For `strategy: matrix:`. An entry with one row has its crate, features and flags too."""
-    return {
-        "include": [
-            {
-                "name": shard.name,
-                "shard": f"{shard.number}/{len(shards)}",
-                "toolchain": shard.rows[0].toolchain,
-                "platform": shard.rows[0].platform,
-                "needs": list(dict.fromkeys(need for row in shard.rows for need in row.needs)),
-                "rows": (rows := [_as_entry(row) for row in shard.rows]),
-            }
-            | ({name: rows[0][name] for name in ("crate", "features", "flags")} if len(rows) == 1 else {})
-            for shard in shards
-        ]
+    """For `strategy: matrix:`. `rows` is for `validate`, which computes the rest again; an entry has a size limit.
+
+    An entry with one row has its crate, features, flags and description too.
+    """
+    return {"include": [_entry(shard, len(shards)) for shard in shards]}
+
+
+def _entry(shard: Shard, count: int) -> dict[str, object]:
+    first = shard.rows[0]
+    entry: dict[str, object] = {
+        "name": shard.name,
+        "shard": f"{shard.number}/{count}",
+        "toolchain": first.toolchain,
+        "platform": first.platform,
+        "needs": list(dict.fromkeys(need for row in shard.rows for need in row.needs)),
+        "rows": [{"crate": row.crate, "features": ",".join(row.features)} for row in shard.rows],
     }
-
-
-def _as_entry(row: Row) -> dict[str, object]:
-    names = ("crate", "flags", "description", "needs", "toolchain")
-    whole = asdict(row)
-    return {name: whole[name] for name in names} | {"features": ",".join(row.features)}
+    if len(shard.rows) == 1:
+        entry |= {"crate": first.crate, "features": ",".join(first.features)}
+        entry |= {"flags": first.flags, "description": first.description}
+    return entry
 
 
 def _name(rows: Sequence[Row], number: int, count: int) -> str:

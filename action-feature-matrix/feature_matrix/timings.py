@@ -77,36 +77,39 @@ class HostTimings:
 
     def __init__(self, context: Context, manifest: str) -> None:
         self._context = context
-        self._name = f"{context.environ.get('GITHUB_REPOSITORY', '')} {manifest}"
+        # At the prompt there is no repository's name, and the folder tells projects apart.
+        project = context.environ.get("GITHUB_REPOSITORY") or workspace_of(context.environ)
+        self._name = f"{project} {manifest}"
 
     def read(self) -> Timings:
         """All that is known."""
-        path = self._path()
-        return Timings(self._read(path) if path else {})
+        place = self._place()
+        return Timings(self._read(place[0]) if place else {})
 
     def add(self, seconds: Mapping[str, float]) -> None:
         """Keep the times of these rows, over older ones."""
-        path = self._path() if seconds else None
-        if path is None:
+        place = self._place() if seconds else None
+        if place is None:
             return
+        path, mode = place
         try:
-            with FileLock(path.with_suffix(".lock"), mode=self._mode, timeout=BUSY_SECONDS):
+            with FileLock(path.with_suffix(".lock"), mode=mode, timeout=BUSY_SECONDS):
                 known = self._read(path)
                 merged = {name: value for name, value in known.items() if name not in seconds} | dict(seconds)
                 kept = dict(list(merged.items())[-KEPT:])
                 draft = path.with_suffix(f".{os.getpid()}")
                 draft.write_text(json.dumps({"version": 1, "seconds": kept}), encoding="utf-8")
-                draft.chmod(self._mode)
+                draft.chmod(mode)
                 draft.replace(path)
         except (OSError, Timeout) as error:
             self._context.out.warning(f"the times of this run are not kept: {error}")
 
-    def _path(self) -> Path | None:
+    def _place(self) -> tuple[Path, int] | None:
+        """The file, and the permissions that the state root prescribes for it."""
         try:
             state = open_state(self._context.environ)
-            self._mode = state.file_mode()
             digest = hashlib.sha256(self._name.encode()).hexdigest()[:16]
-            return state.folder("feature-matrix", "v1") / f"{digest}.json"
+            return state.folder("feature-matrix", "v1") / f"{digest}.json", state.file_mode()
         except (ActionError, OSError) as error:
             self._context.out.warning(f"no times of earlier runs: {error}")
             return None

@@ -21,7 +21,7 @@ from actionlib.errors import ActionError
 from actionlib.jobs import current_job
 from actionlib.logs import tail
 from actionlib.process_tree import send_signal
-from actionlib.processes import Process, open_pidfd, read_stat
+from actionlib.processes import Process, open_pidfd
 from actionlib.scoped_runs import workspace_of
 from actionlib.supervise import fork_detached
 from headless_env import host_tools
@@ -123,9 +123,7 @@ def await_end(keeper: Process, folder: Path) -> None:
 
 def milliseconds_since_start() -> int:
     """How long this process has run, the shell that it was before included; the kernel counts in 10 ms."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    begin = read_stat(os.getpid()).start_ticks / ticks
-    return round((time.clock_gettime(time.CLOCK_BOOTTIME) - begin) * 1000)
+    return round(Process.of(os.getpid()).age_seconds() * 1000)
 
 
 def choose(settings: Settings, path: str) -> Chosen:

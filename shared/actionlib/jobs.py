@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
 
+from actionlib.errors import ActionError
 from actionlib.processes import PROC, Stat, open_pidfd, read_stat
 from actionlib.processes import Process as Process
 
@@ -140,7 +141,8 @@ def current_job(
 ) -> Job:
     """The job that process `pid` (default: we) belongs to.
 
-    Ask before detaching, and pass the answer on: a daemon has lost its ancestors.
+    Ask before detaching, and pass the answer on: a daemon has lost its ancestors. Raises ActionError for a step whose
+    worker has been killed: its job has ended, and what would be kept for it would be kept for ever.
     """
     own = pid or os.getpid()
     chain = list(_ancestors(own, proc))
@@ -152,6 +154,13 @@ def current_job(
     for stat in chain:
         if _is_worker(_argv(stat.pid, proc)):
             return by_process("runner", Process(stat.pid, stat.start_ticks))
+    # JobExtension.cs sets it for what the worker starts; it does not reach into a job container.
+    if (
+        environ.get("GITHUB_ACTIONS") == "true"
+        and environ.get("RUNNER_TRACKING_ID")
+        and environ.get("ACT") != "true"
+    ):
+        raise ActionError("the runner's worker that started this step is gone: the job has ended")
     contained = in_container(environ, proc=proc, pid=own, marks=marks)
     if environ.get("ACT") == "true" and environ.get("RUNNER_TEMP") and not contained:
         # All jobs of one act run share its process: the job is its folder.

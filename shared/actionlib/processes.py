@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,11 @@ class Process:
     def of(cls, pid: int, *, proc: Path = PROC) -> Process:
         """The process that now has this pid. Raises ProcessLookupError when there is none."""
         return cls(pid, read_stat(pid, proc=proc).start_ticks)
+
+    def age_seconds(self) -> float:
+        """Seconds since it began, by the clock that neither jumps nor stops in suspend."""
+        began = self.start_ticks / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - began)
 
     def is_alive(self) -> bool:
         """Whether it still runs; a zombie does not."""

@@ -22,18 +22,22 @@ def run_in_workspace(
     script: str,
     *,
     environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
     timeout_seconds: float | None = None,
     grace_seconds: float = 5,
     on_timeout: Callable[[Process], None] | None = None,
     on_output: Callable[[bytes], None] | None = None,
 ) -> ScriptResult:
-    """Run the user's script as a step of its own would run, by default in the step's environment."""
+    """Run the user's script as a step of its own would run, by default in the step's environment.
+
+    `folder` is the step's `working-directory:`; None: the workspace.
+    """
     parent = context.environ.get("RUNNER_TEMP") or None
     with tempfile.TemporaryDirectory(dir=parent, prefix="script-") as scratch:
         return run_script(
             script,
             environ=context.environ if environ is None else environ,
-            cwd=workspace_of(context.environ),
+            cwd=folder or workspace_of(context.environ),
             scratch=Path(scratch),
             timeout_seconds=timeout_seconds,
             grace_seconds=grace_seconds,

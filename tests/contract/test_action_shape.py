@@ -19,6 +19,7 @@ MINIMAL_INPUTS = {
     "action-feature-matrix": {"mode": "plan"},
     "action-headless-env": {"mode": "doctor"},
     "action-perf-monitor": {"mode": "health"},
+    "action-smart-dispatch": {"mode": "decide"},
 }
 
 every_action = pytest.mark.parametrize("folder", ACTIONS, ids=lambda folder: folder.name)

@@ -9,8 +9,9 @@ import pytest
 from contract import workflow_rules
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKFLOWS = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/workflows/*.yml")])
-FILES = [*WORKFLOWS, *sorted(ROOT.glob("action-*/action.yml"))]
+FOLDERS = (".github/workflows", "examples/workflows", "examples/coldvox")
+WORKFLOWS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.yml"))
+FILES = [*WORKFLOWS, ROOT / "action.yml", *sorted(ROOT.glob("action-*/action.yml"))]
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 

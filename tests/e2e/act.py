@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,3 +95,12 @@ def copy_actions(path: Path) -> None:
     """The actions and the shared library, as a download of the repository would have them."""
     for folder in (ROOT / "shared", *ROOT.glob("action-*")):
         shutil.copytree(folder, path / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def stand_ins(folder: Path, workflow: str) -> list[str]:
+    """Options that give act an empty action for each pinned one: it fetches also those of steps that it skips."""
+    empty = folder / "empty-action"
+    empty.mkdir(exist_ok=True)
+    (empty / "action.yml").write_text("name: none\nruns: {using: composite, steps: []}\n")
+    pinned = re.findall(r"uses: ([\w-]+/[\w-]+@[0-9a-f]{40})", workflow)
+    return [f"--local-repository={name}={empty}" for name in sorted(set(pinned))]

@@ -22,6 +22,12 @@ jobs:
       commands: check
       max-jobs: 4
 """
+PLATFORMS = """
+      packages: coldvox-vad
+      warm-up: ''
+      config: platforms.yml
+      platforms: '{"phone": ["phone-lab"]}'
+"""
 
 
 def repository_with(tmp_path: Path, files: dict[str, str]) -> Path:
@@ -34,6 +40,13 @@ def repository_with(tmp_path: Path, files: dict[str, str]) -> Path:
         dirs_exist_ok=True,
     )
     return repository
+
+
+def repository_calling(tmp_path: Path, caller: str) -> Path:
+    """The same, with a workflow that calls the reusable one."""
+    return repository_with(
+        tmp_path, {".github/workflows/ci.yml": caller, CALLED: (ROOT / CALLED).read_text()}
+    )
 
 
 def run_reusable(act: Act, repository: Path) -> ActRun:
@@ -69,26 +82,52 @@ def test_the_example_plans_and_checks_every_row_in_four_jobs(act: Act, tmp_path)
 
 
 def test_the_reusable_workflow_builds_once_checks_every_row_and_says_so_at_the_end(act: Act, tmp_path):
-    files = {".github/workflows/ci.yml": CALLER, CALLED: (ROOT / CALLED).read_text()}
-    run = run_reusable(act, repository_with(tmp_path, files))
+    caller = CALLER + "      warm-up: echo built >> $NOTES/warm-ups; cargo check --workspace --all-targets\n"
+    run = run_reusable(act, repository_calling(tmp_path, caller))
     assert run.exit_code == 0, run.log[-5000:]
+    assert act.note("warm-ups") == ["built"]
     rows = int(re.search(r"(\d+) rows for 6 crates in 4 jobs", run.log)[1])
     assert len(checked(run.log)) == len(set(checked(run.log))) == rows
     assert f"Feature matrix: all {rows} combinations pass" in run.log
-    assert len(re.findall(r"\$ cargo check --workspace|Checking coldvox-app v", run.log)) >= 1
+    assert "input 'warm-up' fails" not in run.log
 
 
-def test_a_combination_that_fails_fails_the_last_job_of_the_reusable_workflow(act: Act, tmp_path):
-    caller = CALLER + "      packages: coldvox-vad\n      warm-up: ''\n"
-    repository = repository_with(
-        tmp_path, {".github/workflows/ci.yml": caller, CALLED: (ROOT / CALLED).read_text()}
-    )
+@pytest.mark.parametrize(
+    ("mistake", "features"),
+    [
+        ('all(feature = "silero", feature = "level3")', "{silero, level3}"),
+        ('feature = "silero"', "{silero}"),
+    ],
+    ids=["a clash", "the default features"],
+)
+def test_a_mistake_is_shrunk_and_fails_the_last_job_also_where_the_shared_build_fails_for_it(
+    act: Act, tmp_path, mistake, features
+):
+    repository = repository_calling(tmp_path, CALLER + "      packages: coldvox-vad\n")
     source = repository / "examples/voice-app/crates/coldvox-vad/src/lib.rs"
-    clash = '\n#[cfg(all(feature = "silero", feature = "level3"))]\ncompile_error!("both");\n'
-    source.write_text(source.read_text() + clash)
+    source.write_text(f'{source.read_text()}\n#[cfg({mistake})]\ncompile_error!("both");\n')
     run = run_reusable(act, repository)
     assert run.exit_code != 0
-    assert (
-        "fails with exactly {silero, level3}" in run.log or "fails with exactly {level3, silero}" in run.log
-    )
+    assert len(checked(run.log)) == int(re.search(r"(\d+) rows for 1 crates", run.log)[1])
+    assert f"fails with exactly {features}" in run.log
+    assert ("input 'warm-up' fails" in run.log) == (features == "{silero}")
     assert "Feature matrix: plan success, combinations failure" in run.log
+
+
+@pytest.mark.parametrize(
+    ("platform", "said"),
+    [
+        ("phone", "Skipping unsupported platform -- Try running with `-P phone-lab=...`"),  # act's own words
+        (
+            "windows",
+            """input 'platforms' is '{"phone": ["phone-lab"]}', which has no runners for 'windows'""",
+        ),
+    ],
+)
+def test_rows_of_a_platform_run_on_its_runners_or_nowhere(act: Act, tmp_path, platform, said):
+    """One platform at a time: act evaluates `runs-on` for one entry of a matrix, and takes it for all."""
+    repository = repository_calling(tmp_path, CALLER + PLATFORMS)
+    (repository / "platforms.yml").write_text(f"crates:\n  coldvox-vad: {{platform: {platform}}}\n")
+    run = run_reusable(act, repository)
+    assert said in run.log
+    assert not checked(run.log)

@@ -19,6 +19,7 @@ TOOLCHAIN = {
 }
 if CARGO and "RUSTUP_HOME" not in TOOLCHAIN:  # the step gets a HOME of its own
     TOOLCHAIN["RUSTUP_HOME"] = str(Path.home() / ".rustup")
+SOUND = '#[cfg(feature = "audio")]\npub fn play() {}\n'
 
 
 def write_crate(folder: Path, manifest: str = "", name: str = "sample", source: str = "") -> None:
@@ -30,9 +31,18 @@ def write_crate(folder: Path, manifest: str = "", name: str = "sample", source: 
     )
 
 
+def entries_of(step: StepRun) -> list[dict[str, object]]:
+    """The entries of the matrix that a plan put out."""
+    return json.loads(step.outputs["matrix"])["include"]
+
+
 def rows_of(step: StepRun) -> list[dict[str, str]]:
-    """All rows of the matrix that a plan put out."""
-    return [row for entry in json.loads(step.outputs["matrix"])["include"] for row in entry["rows"]]
+    """All rows of the matrix that a plan put out, with all that the plan says of them."""
+    planned = [
+        row | {"features": ",".join(row["features"])} for one in step.facts["crates"] for row in one["rows"]
+    ]
+    known = {(row["crate"], row["features"]): row for row in planned}
+    return [known[row["crate"], row["features"]] for entry in entries_of(step) for row in entry["rows"]]
 
 
 def results_of(step: StepRun) -> Mapping[str, Mapping[str, object]]:

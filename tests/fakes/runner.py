@@ -75,6 +75,10 @@ class FakeStep:
         """Begin the ladder of signals, its pauses multiplied by `scale`; returns at once."""
         self._job.send({"do": "cancel", "step": self._number, "scale": scale})
 
+    def has_ended(self) -> bool:
+        """Whether the worker has told of its end."""
+        return self._files["result"].exists()
+
     def wait(self, timeout_seconds: float = 60) -> StepResult:
         """Wait for its end; its environment and path then belong to the job's later steps."""
         from actionlib.key_values import parse_key_values

@@ -25,6 +25,7 @@ CACHE_LOCK = ROOT / "action-cache-lock"
 FEATURE_MATRIX = ROOT / "action-feature-matrix"
 HEADLESS_ENV = ROOT / "action-headless-env"
 PERF_MONITOR = ROOT / "action-perf-monitor"
+SMART_DISPATCH = ROOT / "action-smart-dispatch"
 STEP_SECONDS = 120
 
 # The action's ancestor must look like the runner's worker, or a development container counts as a job container.

@@ -88,3 +88,37 @@ def test_a_lock_file_that_does_not_fit_is_told_and_left_as_it_is(workspace, deps
     text = deps().error()
     assert "--locked" in text
     assert (workspace / "Cargo.lock").read_text() == "version = 3\n"
+
+
+def test_what_is_not_built_beside_another_version_is_no_duplicate(workspace, deps):
+    """Development dependencies and those for other targets."""
+    outside(workspace / "vendor/codec-1", "codec", "1.2.0")
+    outside(workspace / "vendor/codec-2", "codec", "2.0.1", manifest='links = "codec"\nbuild = "build.rs"')
+    (workspace / "vendor/codec-2/build.rs").write_text("fn main() {}\n")
+    write_crate(
+        workspace,
+        '[dependencies]\nold = { package = "codec", path = "vendor/codec-1" }\n'
+        '[dev-dependencies]\nnew = { package = "codec", path = "vendor/codec-2" }\n'
+        '[target.\'cfg(windows)\'.dependencies]\nnew = { package = "codec", path = "vendor/codec-2" }\n'
+        '[workspace]\nexclude = ["vendor"]\n',
+    )
+    step = deps(**{"fail-on": "warning"})
+    assert step.exit_code == 0, step.log
+    assert (step.facts["packages"], step.facts["duplicates"], step.facts["links"]) == (2, {}, {})
+
+
+def test_two_versions_of_which_one_builds_the_other_crate_are_told(workspace, deps):
+    two_versions(workspace)
+    manifest = workspace / "Cargo.toml"
+    manifest.write_text(manifest.read_text().replace("new =", "[build-dependencies]\nnew ="))
+    assert deps().facts["duplicates"] == {"codec": ["1.2.0", "2.0.1"]}
+
+
+def test_only_chosen_crates_count(workspace, deps):
+    two_versions(workspace)
+    manifest = workspace / "Cargo.toml"
+    manifest.write_text(manifest.read_text() + 'members = ["plain"]\n')
+    write_crate(workspace / "plain", name="plain")
+    assert deps().outputs["findings"] == "1"
+    step = deps(packages="plain")
+    assert (step.outputs["findings"], step.facts["packages"]) == ("0", 1)

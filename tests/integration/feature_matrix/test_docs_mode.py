@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -106,3 +108,53 @@ def test_flags_of_the_workflow_are_kept(workspace, matrix):
     step = matrix(mode="docs", environ=environ)
     assert step.exit_code == 1
     assert any("missing documentation for the crate" in text for text in step.errors)
+
+
+OTHER_NAMES = """
+[lib]
+name = "sound"
+[[bin]]
+name = "play-it"
+path = "src/main.rs"
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "configuration", "folder"),
+    [
+        ({}, "", "target/doc"),
+        ({}, '[build]\ntarget-dir = "out"\n', "out/doc"),
+        ({"CARGO_BUILD_TARGET": "HOST"}, "", "target/HOST/doc"),
+        ({"CARGO_TARGET_DIR": "elsewhere"}, "", "elsewhere/doc"),
+    ],
+    ids=["names of their own", "target-dir", "target", "relative target directory"],
+)
+def test_the_pages_are_looked_for_where_cargo_made_them(
+    workspace, matrix, site, environ, configuration, folder
+):
+    """The library and the program are not called as the package is, and both have a dead link."""
+    write_crate(workspace, OTHER_NAMES, source=f"//! [gone]({site}/of-library)\n")
+    (workspace / "src/main.rs").write_text(f"//! [gone]({site}/of-program)\nfn main() {{}}\n")
+    (workspace / ".cargo").mkdir()
+    (workspace / ".cargo/config.toml").write_text(configuration)
+    told = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    host = re.search(r"host: (.*)", told)[1]
+    environ = {name: value.replace("HOST", host) for name, value in environ.items()}
+    step = matrix(mode="docs", check_links=True, environ=TOOLCHAIN | environ)
+    assert step.exit_code == 1, step.log
+    assert step.facts["dead-links"] == {f"{site}/of-{one}": "HTTP 404" for one in ("library", "program")}
+    assert {"sound/index.html", "play_it/index.html"} == set(re.findall(r"`(\w+/index.html)`", step.summary))
+    assert (workspace / folder.replace("HOST", host) / "sound/index.html").is_file()
+
+
+def test_the_sample_applications_program_is_looked_at(voice_app, docs, site):
+    main = voice_app / "app/src/main.rs"
+    main.write_text(f"//! [gone]({site}/gone)\n" + main.read_text())
+    step = docs(packages="coldvox-app", check_links=True)
+    assert step.facts["dead-links"] == {f"{site}/gone": "HTTP 404"}
+
+
+def test_no_page_at_all_is_an_error(workspace, docs):
+    write_crate(workspace, "[lib]\ndoc = false\n", source="//! Says nothing.\n")
+    assert docs().exit_code == 0
+    assert "cargo names no page of documentation that it made" in docs(check_links=True).error()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.cargo import CARGO, TOOLCHAIN, write_crate
+
 
 @pytest.fixture
 def crate(workspace) -> Path:
@@ -95,3 +97,45 @@ def test_a_feature_that_only_a_build_script_or_a_target_uses_is_used(matrix, cra
         + '[features]\nin-build = []\nshow = []\n[[example]]\nname = "e"\nrequired-features = ["show"]\n'
     )
     assert lint(matrix, crate, manifest).outputs["findings"] == "0"
+
+
+TWO_CRATES = '[workspace]\nmembers = ["a", "b"]\nrust-version = "1.75"\n'
+
+
+@pytest.mark.parametrize(
+    ("inputs", "rules"),
+    [
+        ({}, ["feature-unused", "feature-unused", "rust-version-misplaced"]),
+        ({"packages": "a"}, ["feature-unused", "rust-version-misplaced"]),
+        ({"exclude": "a\nb"}, ["rust-version-misplaced"]),
+    ],
+)
+def test_only_chosen_crates_are_looked_at_and_always_the_workspace(matrix, workspace, inputs, rules):
+    for name in ("a", "b"):
+        write_crate(workspace / name, f"[features]\nof-{name} = []\n", name=name)
+    step = lint(matrix, workspace, TWO_CRATES, **inputs)
+    assert sorted(one["rule"] for one in step.facts["findings"]) == rules
+
+
+@pytest.mark.parametrize("mode", ["lint", "deps", "docs", "msrv"])
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"packages": "nonexist"}, "input 'packages' holds 'nonexist', which is no member"),
+        ({"exclude": "nonexist"}, "input 'exclude' holds 'nonexist', which is no member"),
+        ({"config": "nope.yml"}, "input 'config' is 'nope.yml', where there is no file"),
+        ({"config": "deep.yml"}, "deep.yml is nested too deeply"),
+    ],
+)
+def test_inputs_that_all_modes_have_are_checked_in_each(matrix, crate, mode, inputs, said):
+    if mode != "lint" and CARGO is None:
+        pytest.skip("needs cargo on PATH")
+    (crate / "Cargo.toml").write_text(PACKAGE + 'rust-version = "1.56"\n')
+    (crate / "deep.yml").write_text("[" * 200_000)
+    assert said in matrix(mode=mode, environ=TOOLCHAIN, **inputs).error()
+
+
+@pytest.mark.parametrize("version", ["[4]", '"4"', "{}"])
+def test_a_lock_file_of_no_known_form_is_no_bug_of_ours(matrix, crate, version):
+    (crate / "Cargo.lock").write_text(f"version = {version}\n")
+    assert lint(matrix, crate, PACKAGE + 'rust-version = "1.56"\n').exit_code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.cargo import TOOLCHAIN, needs_cargo, results_of, write_crate
+from fakes.rust_releases import serve_release
 
 pytestmark = needs_cargo
 needs_rustup = pytest.mark.skipif(shutil.which("rustup") is None, reason="needs rustup on PATH")
@@ -31,8 +32,8 @@ def msrv(matrix):
     return run
 
 
-def declare(workspace: Path, version: str, source: str = "") -> None:
-    write_crate(workspace, f'rust-version = "{version}"\n{FEATURES}', source=source)
+def declare(workspace: Path, version: str, source: str = "", extra: str = "") -> None:
+    write_crate(workspace, f'rust-version = "{version}"\n{FEATURES}{extra}', source=source)
 
 
 def test_none_default_and_all_features_are_checked_with_the_declared_version(workspace, msrv):
@@ -104,6 +105,38 @@ def test_a_missing_toolchain_is_installed_when_asked_and_its_failure_is_told(wor
     text = msrv(environ=environ, install="true").error()
     assert f"rustup cannot install Rust {TOO_OLD}" in text
     assert "127.0.0.1:9" in text
+
+
+@needs_rustup
+def test_a_missing_toolchain_is_installed_when_asked_and_used(workspace, msrv, tmp_path):
+    """By the real rustup, from a server of our own, whose release hands over to the Rust that is here."""
+    declare(workspace, TOO_OLD)
+    home, sysroot = rustup_home(tmp_path), Path(stable_toolchain())
+    host = sysroot.name.removeprefix("stable-")
+    with serve_release(TOO_OLD, host=host, sysroot=sysroot) as address:
+        step = msrv(environ={"RUSTUP_HOME": str(home), "RUSTUP_DIST_SERVER": address}, install="true")
+    assert step.exit_code == 0, step.log
+    assert (home / f"toolchains/{TOO_OLD}-{host}/bin/rustc").is_file()
+    assert step.log.index(f"Installing Rust {TOO_OLD}") < step.log.index(f"$ cargo +{TOO_OLD} check")
+    assert len(results_of(step)) == 3
+    again = msrv(environ={"RUSTUP_HOME": str(home), "RUSTUP_DIST_SERVER": "http://127.0.0.1:9"})
+    assert again.exit_code == 0, again.log
+
+
+def test_rows_that_people_chose_and_targets_that_nothing_builds_are_no_question_of_the_version(
+    workspace, configure, msrv
+):
+    declare(workspace, here(), extra='[[example]]\nname = "e"\nrequired-features = ["network"]\n')
+    (workspace / "examples").mkdir()
+    (workspace / "examples/e.rs").write_text("fn main() {}\n")
+    configure(
+        "crates:\n  sample:\n    exclusive: [[audio, network]]\nrows:\n  - {features: network, default: false}\n"
+    )
+    step = msrv()
+    assert {row["features"] for row in step.facts["rows"]} == {
+        "",
+        "default",
+    }  # nor more of all that is allowed
 
 
 def rustup_home(folder: Path) -> Path:

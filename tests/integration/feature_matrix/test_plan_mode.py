@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +12,8 @@ import pytest
 
 from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate
 from fakes.feature_crates import enabled, synthetic
-from fakes.steps import ROOT
 
 HACK = Path(sys.executable).parent / "cargo-hack"
-
-
-@pytest.fixture
-def voice_app(workspace) -> Path:
-    shutil.copytree(
-        ROOT / "examples/voice-app", workspace, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target")
-    )
-    return workspace
 
 
 @needs_cargo
@@ -346,5 +336,5 @@ def built_with(folder: Path, names: str) -> frozenset[tuple[str, frozenset[str]]
 
 def test_without_rustc_nothing_can_be_planned_for_a_target(matrix, workspace, tmp_path):
     write_crate(workspace, "[workspace]\n")
-    step = matrix(mode="plan", target_aware=True, environ={"RUSTC": str(tmp_path / "rustc")})
+    step = matrix(mode="plan", target_aware=True, environ=TOOLCHAIN | {"RUSTC": str(tmp_path / "rustc")})
     assert "input 'target-aware' is 'true', and rustc cannot be asked" in step.error()

@@ -12,21 +12,11 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from fakes.cargo import TOOLCHAIN, needs_cargo, results_of, rows_of, write_crate
+from fakes.cargo import SOUND, TOOLCHAIN, needs_cargo, results_of
 from fakes.steps import poll
 
 pytestmark = needs_cargo
 
-FEATURES = """
-[features]
-default = ["audio"]
-audio = []
-display = []
-network = []
-logging = []
-everything = ["audio", "display", "network", "logging"]
-"""
-SOUND = '#[cfg(feature = "audio")]\npub fn play() {}\n'
 CLASH = """
 #[cfg(feature = "audio")]
 pub fn output() {}
@@ -55,33 +45,11 @@ mod tests {
 """
 
 
-@pytest.fixture
-def crate(workspace):
-    """Write the one crate of the workspace, with its lock file."""
-
-    def write(source: str, manifest: str = FEATURES) -> Path:
-        write_crate(workspace, manifest, source=source)
-        (workspace / "Cargo.lock").write_text(
-            'version = 3\n\n[[package]]\nname = "sample"\nversion = "0.1.0"\n'
-        )
-        return workspace
-
-    return write
-
-
 def runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@pytest.fixture
-def validate(matrix):
-    def run(environ=None, **inputs):
-        return matrix(mode="validate", environ=TOOLCHAIN | (environ or {}), **inputs)
-
-    return run
 
 
 def test_a_sound_crate_passes_every_row_and_leaves_its_results(crate, validate):
@@ -92,6 +60,7 @@ def test_a_sound_crate_passes_every_row_and_leaves_its_results(crate, validate):
     assert {row["state"] for row in results.values()} == {"passed"}
     assert int(step.outputs["count"]) == len(results) >= 5
     assert step.outputs["failed"] == "0"
+    assert {row["command"] for row in results.values()} == {""}
     suite = ElementTree.parse(step.outputs["junit-file"]).getroot()[0]
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == (
         "sample",
@@ -154,14 +123,9 @@ def test_nextest_runs_the_tests_and_its_failures_are_shrunk_too(crate, matrix):
     assert "they share a device" in step.summary
 
 
-def test_the_constraints_hold_while_shrinking(crate, validate):
-    folder = crate(
-        '#[cfg(not(any(feature = "audio", feature = "display")))]\ncompile_error!("pick one");\n' + CLASH
-    )
-    (folder / ".github").mkdir()
-    (folder / ".github/feature-matrix.yml").write_text(
-        "crates:\n  sample:\n    at-least-one-of: [[audio, display]]\n"
-    )
+def test_the_constraints_hold_while_shrinking(crate, configure, validate):
+    crate('#[cfg(not(any(feature = "audio", feature = "display")))]\ncompile_error!("pick one");\n' + CLASH)
+    configure("crates:\n  sample:\n    at-least-one-of: [[audio, display]]\n")
     step = validate(commands="check")
     notes = {row["note"] for row in results_of(step).values() if row["state"] == "failed"}
     assert notes == {
@@ -169,12 +133,32 @@ def test_the_constraints_hold_while_shrinking(crate, validate):
     }
 
 
-def test_without_time_to_shrink_the_answer_says_so(crate, validate):
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "fewer features were not tried, as shrink-seconds is 0"),
+        (0.001, "there was no time to try fewer features"),
+    ],
+)
+def test_without_time_to_shrink_the_answer_says_so(crate, validate, seconds, said):
     crate(CLASH)
-    step = validate(commands="check", shrink_seconds=0)
+    step = validate(commands="check", shrink_seconds=seconds)
     assert step.exit_code == 1
     notes = {row["note"] for row in results_of(step).values() if row["state"] == "failed"}
-    assert all(note.endswith("there was no time to try fewer features") for note in notes), notes
+    assert all(note.endswith(f"; {said}") for note in notes), notes
+
+
+def test_a_row_that_is_shrunk_keeps_its_time_its_units_and_its_whole_command(crate, validate):
+    """Also where two rows are the same: each has its own."""
+    crate(FAILING_TEST)
+    whole = {"crate": "sample", "features": "everything"}
+    step = validate(rows=json.dumps([whole, whole]))
+    first, second = step.facts["rows"]
+    assert (first["note"], second["note"]) == ("fails with exactly {audio, display}; each alone is fine",) * 2
+    assert (first["units"], second["units"]) == (3, 0)  # for `check`; the library, and its tests
+    assert first["seconds"] > second["seconds"]
+    assert first["command"].startswith("cargo test --manifest-path=/")
+    assert first["command"] in step.log
 
 
 def test_keep_going_false_stops_at_the_first_failure(crate, validate):
@@ -213,73 +197,6 @@ def test_what_a_test_prints_cannot_act_as_a_workflow_command(crate, validate):
     assert stop < step.log.index("::error::not ours") < step.log.index(f"::{token}::")
 
 
-def test_a_job_runs_the_rows_of_its_matrix_entry(crate, validate, matrix):
-    crate(SOUND)
-    plan = matrix(mode="plan", max_jobs=2, environ=TOOLCHAIN)
-    entries = json.loads(plan.outputs["matrix"])["include"]
-    done = [results_of(validate(commands="check", rows=json.dumps(entry["rows"]))) for entry in entries]
-    assert [set(one) for one in done] == [{row["description"] for row in entry["rows"]} for entry in entries]
-    assert len({row["flags"] for one in done for row in one.values()}) == len(rows_of(plan))
-
-
-def test_parts_of_the_rows_are_all_of_them_and_none_twice(crate, validate):
-    crate(SOUND)
-    whole = [row["flags"] for row in results_of(validate(commands="check")).values()]
-    parts = [
-        row["flags"]
-        for number in (1, 2, 3)
-        for row in results_of(validate(commands="check", shard=f"{number}/3")).values()
-    ]
-    assert sorted(parts) == sorted(whole)
-    beyond = validate(commands="check", shard="200/200")
-    assert (beyond.exit_code, beyond.outputs["count"]) == (0, "0")
-
-
-def test_times_are_kept_and_balance_the_next_plan(crate, validate, matrix, state_home):
-    crate(SOUND)
-    assert validate(commands="check").exit_code == 0
-    (file,) = state_home.glob("feature-matrix/v1/*.json")
-    times = json.loads(file.read_text())
-    slow = next(iter(times["seconds"]))
-    times["seconds"][slow] = 1000.0
-    file.write_text(json.dumps(times))
-    plan = matrix(mode="plan", shards=2, environ=TOOLCHAIN)
-    entries = json.loads(plan.outputs["matrix"])["include"]
-    assert [[row["flags"] for row in entry["rows"]] for entry in entries if len(entry["rows"]) == 1] == [
-        [slow]
-    ]
-    file.write_text("not json")
-    plan = matrix(mode="plan", shards=2, environ=TOOLCHAIN)
-    assert plan.exit_code == 0
-    assert "is damaged, and begun anew" in plan.warnings[0]
-
-
-def test_times_can_come_from_results_of_other_runners(crate, validate, matrix, workspace):
-    crate(SOUND)
-    facts = validate(commands="check").facts
-    slow = facts["rows"][0]
-    slow["seconds"] = 1000.0
-    (workspace / "results").mkdir()
-    (workspace / "results/1.json").write_text(json.dumps(facts))
-    plan = matrix(mode="plan", shards=2, timings_file="results", environ=TOOLCHAIN)
-    entries = json.loads(plan.outputs["matrix"])["include"]
-    assert [slow["flags"]] in [[row["flags"] for row in entry["rows"]] for entry in entries]
-    (workspace / "results/2.json").write_text("[]")
-    error = matrix(mode="plan", timings_file="results", environ=TOOLCHAIN).error()
-    assert "results/2.json is no result of mode 'validate'" in error
-
-
-def test_a_disk_that_is_too_full_skips_the_rows_after_emptying_the_target(crate, validate, workspace):
-    crate(SOUND)
-    (workspace / "target/debug").mkdir(parents=True)
-    (workspace / "target/debug/old").write_text("x")
-    step = validate(commands="check", min_free_mib=1 << 20)
-    assert step.exit_code == 1
-    assert {row["state"] for row in step.facts["rows"]} == {"skipped"}
-    assert not (workspace / "target").exists()
-    assert any("min-free-mib wants" in text for text in step.warnings)
-
-
 def test_a_cancelled_job_ends_cargo_and_reports_what_it_has(crate, matrix, tmp_path):
     mark = tmp_path / "started"
     crate(
@@ -296,30 +213,28 @@ def test_a_cancelled_job_ends_cargo_and_reports_what_it_has(crate, matrix, tmp_p
     assert not runs(int(mark.read_text()))
 
 
-def test_a_crate_with_its_own_toolchain_is_run_with_it(crate, validate, matrix):
-    folder = crate(SOUND)
-    (folder / ".github").mkdir()
-    (folder / ".github/feature-matrix.yml").write_text(
-        "crates:\n  sample:\n    toolchain: no-such-toolchain\n    platform: windows\n"
-    )
-    entry = json.loads(matrix(mode="plan", environ=TOOLCHAIN).outputs["matrix"])["include"][0]
-    assert (entry["toolchain"], entry["platform"]) == ("no-such-toolchain", "windows")
-    step = validate(commands="check", shard="1/9")
-    assert "cargo +no-such-toolchain check" in step.log
-    assert step.exit_code == 1
-
-
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
         ({"shard": "5/4"}, "input 'shard' is '5/4'; allowed: K/N with K from 1 to N"),
         ({"shard": "0/4"}, "input 'shard' is '0/4'"),
         ({"rows": "{"}, "input 'rows' is no JSON"),
-        ({"rows": "{}"}, "input 'rows' is dict; allowed: a list"),
+        ({"rows": "{}"}, "input 'rows' is {}; allowed: a list"),
+        ({"rows": "null"}, "input 'rows' is null; allowed: a list"),
+        ({"rows": "[" * 50000}, "input 'rows' is no JSON"),
         ({"rows": '[{"crate": "absent"}]'}, "input 'rows' names the crate 'absent'"),
         ({"rows": '[{"crate": "sample", "features": "absent"}]'}, "names the feature 'absent'"),
-        ({"rows": '[{"crate": "sample", "toolchain": "; rm"}]'}, "input 'rows' has toolchain '; rm'"),
+        ({"rows": "[1]"}, "input 'rows' holds 1; allowed: objects with crate and features"),
+        ({"rows": "[]", "rows_file": "rows.json"}, "inputs 'rows' and 'rows-file' are both given"),
+        ({"rows_file": "rows.json"}, "input 'rows-file' is 'rows.json', which cannot be read"),
+        ({"rows_file": "Cargo.toml"}, "input 'rows-file' is no JSON"),
+        ({"commands": " "}, "input 'commands' holds no command"),
         ({"commands": "check --workspace"}, "'--workspace' is for each row to say"),
+        ({"commands": "check -pother"}, "'-pother' is for each row to say"),
+        ({"commands": "check -Fnetwork"}, "'-Fnetwork' is for each row to say"),
+        ({"commands": "check -vF network"}, "'-vF' is for each row to say"),
+        ({"row_timeout_seconds": " "}, "input 'row-timeout-seconds' is ''; allowed: a number from 0 to"),
+        ({"row_timeout_seconds": "-1"}, "input 'row-timeout-seconds' is '-1'; allowed: a number from 0 to"),
         ({"commands": "test -- --features=x\nrun '"}, "whose quotes do not match"),
         ({"commands": "+nightly check"}, "allowed: cargo's subcommands"),
         ({"environ": {"PATH": "/nonexistent"}}, "there is no cargo on PATH"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from actionlib.errors import ActionError
 from actionlib.jobs import Job, Process, current_job, in_container
 from actionlib.processes import read_stat
 
@@ -220,3 +221,12 @@ def test_a_later_process_with_the_same_pid_is_another_one():
     me = Process.of(os.getpid())
     assert me.is_alive()
     assert not Process(me.pid, me.start_ticks - 1).is_alive()
+
+
+def test_a_step_whose_worker_was_killed_belongs_to_no_job(table, mark):
+    """Else it would be its session's, or its container's, which are the runner service's, and live on."""
+    table.add(5, 1, "bash", session=5).add(7, 1, "python3", session=5)
+    environ = {"GITHUB_ACTIONS": "true", "RUNNER_TRACKING_ID": "github_1"}
+    with pytest.raises(ActionError, match="worker that started this step is gone"):
+        job_of(table, 7, environ, marks=mark)
+    assert job_of(table, 7, {"GITHUB_ACTIONS": "true"}).kind == "session"  # a runner of another make

@@ -66,7 +66,9 @@ impl Injector for CommandInjector {
 fn run(command: &mut Command, input: Option<&str>) -> Result<()> {
     let what = command.get_program().to_string_lossy().into_owned();
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
-    let mut child = command.stdin(stdin).spawn().map_err(|error| Error::io(&what, error))?;
+    // xclip stays in the background, and would keep a pipe that reads our output open.
+    command.stdin(stdin).stdout(Stdio::null());
+    let mut child = command.spawn().map_err(|error| Error::io(&what, error))?;
     if let (Some(text), Some(mut pipe)) = (input, child.stdin.take()) {
         pipe.write_all(text.as_bytes()).map_err(|error| Error::io(&what, error))?;
     }

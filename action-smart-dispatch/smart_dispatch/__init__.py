@@ -1,0 +1,1 @@
+"""Where a job runs: on the self-hosted runners or in the cloud, and why."""

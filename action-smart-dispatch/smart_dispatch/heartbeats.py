@@ -1,0 +1,130 @@
+"""A host's heartbeat: small enough for a commit status, and told only while it is fresh."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+VERSION = 1
+MOST_CHARACTERS = 140  # of a commit status's description (GitHub's REST API)
+AHEAD_SECONDS = 120.0  # how far another machine's clock may run ahead of ours
+_KEYS = {
+    "time": "t",
+    "health_score": "h",
+    "load": "l",
+    "load_per_core": "c",
+    "memory_percent": "m",
+    "disk_percent": "d",
+    "slots": "s",
+    "active_jobs": "a",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a host was at `time` (seconds since 1970). `slots`: its runner services; None: not known."""
+
+    time: float
+    health_score: int
+    load: float | None = None
+    load_per_core: float | None = None
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    slots: int | None = None
+    active_jobs: int | None = None
+
+    def text(self) -> str:
+        """As JSON of at most MOST_CHARACTERS."""
+        short = {"v": VERSION, "t": int(self.time), "h": self.health_score}
+        for name, digits in (("load", 2), ("load_per_core", 2), ("memory_percent", 1), ("disk_percent", 1)):
+            if (value := getattr(self, name)) is not None:
+                short[_KEYS[name]] = round(value, digits)
+        for name in ("slots", "active_jobs"):
+            if (value := getattr(self, name)) is not None:
+                short[_KEYS[name]] = value
+        return json.dumps(short, separators=(",", ":"))
+
+    def age(self, now: float) -> float:
+        """Seconds since then; a clock that is a little ahead makes it 0."""
+        return max(0.0, now - self.time)
+
+
+def parse_heartbeat(text: str) -> Heartbeat:
+    """Read what `text()` wrote. Raises ValueError for anything else: somebody else may have written it."""
+    value = json.loads(text)
+    if not isinstance(value, dict) or value.get("v") != VERSION:
+        raise ValueError("this is no heartbeat of version 1")
+    numbers = {name: _number(value, key) for name, key in _KEYS.items()}
+    if numbers["time"] is None or numbers["health_score"] is None:
+        raise ValueError("a heartbeat has a time (t) and a health score (h)")
+    return Heartbeat(
+        time=numbers["time"],
+        health_score=min(100, int(numbers["health_score"])),
+        load=numbers["load"],
+        load_per_core=numbers["load_per_core"],
+        memory_percent=numbers["memory_percent"],
+        disk_percent=numbers["disk_percent"],
+        slots=None if numbers["slots"] is None else int(numbers["slots"]),
+        active_jobs=None if numbers["active_jobs"] is None else int(numbers["active_jobs"]),
+    )
+
+
+def combined(
+    texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float
+) -> tuple[Heartbeat | None, str]:
+    """What the heartbeats (host and text) that are fresh say together, and, if none is, why.
+
+    Of each host the newest counts. Slots and jobs are sums; the others are means over the hosts, weighted by slots.
+    """
+    why = "there is none"
+    newest: dict[str, Heartbeat] = {}
+    for host, text in texts:
+        try:
+            one = parse_heartbeat(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            why = f"it cannot be read: {error}"[:200]
+            continue
+        if one.time > now + AHEAD_SECONDS:
+            why = f"it is {one.time - now:.0f} s in the future: a clock is wrong"
+        elif one.age(now) > ttl_seconds:
+            why = f"it is {one.age(now) / 60:.0f} minutes old"
+        elif host not in newest or one.time > newest[host].time:
+            newest[host] = one
+    beats = list(newest.values())
+    return (_together(beats), "") if beats else (None, why)
+
+
+def _together(beats: Sequence[Heartbeat]) -> Heartbeat:
+    if len(beats) == 1:
+        return beats[0]
+
+    def mean(name: str) -> float | None:
+        known = [(getattr(one, name), one.slots or 1) for one in beats if getattr(one, name) is not None]
+        weight = sum(slots for _, slots in known)
+        return sum(value * slots for value, slots in known) / weight if weight else None
+
+    def total(name: str) -> int | None:
+        known = [getattr(one, name) for one in beats]
+        return None if None in known else sum(known)
+
+    return Heartbeat(
+        time=min(one.time for one in beats),
+        health_score=int(mean("health_score") or 0),
+        load=mean("load"),
+        load_per_core=mean("load_per_core"),
+        memory_percent=mean("memory_percent"),
+        disk_percent=mean("disk_percent"),
+        slots=total("slots"),
+        active_jobs=total("active_jobs"),
+    )
+
+
+def _number(value: Mapping[str, object], key: str) -> float | None:
+    number = value.get(key)
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
+        raise ValueError(f"'{key}' is {number!r}")
+    return float(number)

@@ -1,0 +1,73 @@
+"""How this host is: its meters, the health score of them, and both as a heartbeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from actionlib.host_metrics import (
+    RUNNER_PATTERN,
+    caches_missing,
+    count_processes,
+    network_unreachable,
+    read_host_metrics,
+)
+from actionlib.metrics import incurred, score
+from smart_dispatch.heartbeats import Heartbeat
+from smart_dispatch.inputs import Settings
+from smart_dispatch.source_score import penalties_with, reasons, recommendation_of, status_of
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """The meters by metric name, the score, what cost points, and the number of runner services."""
+
+    values: Mapping[str, float | None]
+    score: int
+    reasons: tuple[str, ...]
+    slots: int
+
+    @property
+    def status(self) -> str:
+        """`healthy`, `degraded` or `unhealthy`."""
+        return status_of(self.score)
+
+    @property
+    def recommendation(self) -> str:
+        """What the status recommends."""
+        return recommendation_of(self.status)
+
+    def heartbeat(self) -> Heartbeat:
+        """To be told elsewhere."""
+        jobs = self.values["active-jobs"]
+        return Heartbeat(
+            time=time.time(),
+            health_score=self.score,
+            load=self.values["load"],
+            load_per_core=self.values["load-per-core"],
+            memory_percent=self.values["memory-percent"],
+            disk_percent=self.values["disk-percent"],
+            # No runner service is no knowledge: they may run in another container.
+            slots=self.slots or None,
+            active_jobs=None if jobs is None else int(jobs),
+        )
+
+
+def look_at_host(settings: Settings, environ: Mapping[str, str]) -> HostHealth:
+    """Read the meters once."""
+    home = Path(environ.get("HOME") or "/")
+    disk = Path(settings.disk_path).expanduser() if settings.disk_path else home
+    values = read_host_metrics(disk if disk.exists() else Path("/"))
+    if settings.cache_paths:
+        values["caches-missing"] = caches_missing(
+            home / text.removeprefix("~/") if text.startswith("~/") else Path(text)
+            for text in settings.cache_paths
+        )
+    if settings.network_host:
+        values["network-unreachable"] = network_unreachable(settings.network_host)
+    penalties = penalties_with(settings.thresholds)
+    points = score(values, penalties)
+    told = tuple(reasons(values, incurred(values, penalties)))
+    return HostHealth(values, points, told, count_processes(RUNNER_PATTERN))

@@ -1,0 +1,239 @@
+"""The reusable dispatch workflow run by the real act, against a GitHub on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.act import ROOT, Act, ActRun, make_repository, rust_options, stand_ins
+from fakes.github_actions import GitHubActions
+from fakes.github_server import serving
+from smart_dispatch.heartbeats import Heartbeat
+
+CALLED = ".github/workflows/smart-dispatch.yml"
+CALLER = """
+on: [push, pull_request]
+permissions:
+  actions: read
+  contents: read
+  statuses: read
+  pull-requests: read
+jobs:
+  dispatch:
+    uses: ./.github/workflows/smart-dispatch.yml
+    with:
+      job_name: build
+      run: echo "script on $RUNNER_TYPE by $EXECUTION_STRATEGY" >> "$NOTES/script"
+      INPUTS
+  downstream:
+    needs: dispatch
+    if: ${{ !cancelled() }}
+    runs-on: ${{ fromJSON(needs.dispatch.outputs.execution_runner || '["ubuntu-latest"]') }}
+    steps:
+      - env:
+          RUNNER: ${{ needs.dispatch.outputs.execution_runner }}
+          STRATEGY: ${{ needs.dispatch.outputs.strategy }}
+          OUTCOME: ${{ needs.dispatch.outputs.execution_outcome }}
+          MONITOR: ${{ needs.dispatch.outputs.monitor }}
+        run: echo "$STRATEGY $RUNNER $OUTCOME $MONITOR" >> "$NOTES/downstream"
+"""
+PRIMARY, CLOUD = '["self-hosted", "linux"]', '["ubuntu-latest"]'
+
+
+@pytest.fixture
+def api() -> Iterator[GitHubActions]:
+    with serving(GitHubActions()) as found:
+        yield found
+
+
+Run = Callable[..., ActRun]
+
+
+@pytest.fixture
+def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
+    """Run the caller, with more inputs of the called workflow if any are given."""
+
+    def run(
+        *, event: str = "push", payload: dict | None = None, edit: Callable[[str], str] = str, **inputs: str
+    ) -> ActRun:
+        called = (ROOT / CALLED).read_text()
+        more = "\n      ".join(f"{name}: {json.dumps(value)}" for name, value in inputs.items())
+        files = {".github/workflows/ci.yml": CALLER.replace("INPUTS", more), CALLED: edit(called)}
+        repository = make_repository(tmp_path / "repo", files, with_actions=True)
+        (tmp_path / "event.json").write_text(json.dumps(payload or {}))
+        return act.run(
+            repository,
+            "--workflows=.github/workflows/ci.yml",
+            f"--eventpath={tmp_path / 'event.json'}",
+            f"--env=GITHUB_API_URL={api.url}",
+            "--env=GITHUB_REPOSITORY=octo/repo",
+            "--secret=GITHUB_TOKEN=t0ken",
+            *stand_ins(tmp_path, called),
+            event=event,
+        )
+
+    return run
+
+
+def beat(**changed: object) -> str:
+    values = {
+        "time": time.time(),
+        "health_score": 100,
+        "load_per_core": 0.1,
+        "memory_percent": 30.0,
+        "slots": 1,
+    }
+    return Heartbeat(**{**values, "active_jobs": 0, **changed}).text()
+
+
+def downstream(act: Act) -> str:
+    (line,) = act.note("downstream")
+    return line
+
+
+def test_a_healthy_host_gets_the_job_and_the_callers_own(act: Act, api, dispatched):
+    api.add_runner("r1")
+    api.add_status("COLDVOX_RUNNER_HEARTBEAT/host", beat())
+    run = dispatched()
+    assert run.exit_code == 0, run.log[-5000:]
+    assert downstream(act) == f"self-hosted-primary {PRIMARY} success false"
+    assert act.note("script") == ["script on self-hosted by self-hosted-primary"]
+    assert api.requests
+
+
+def test_an_overloaded_host_is_spared(act: Act, api, dispatched):
+    api.add_runner("r1")
+    run = dispatched(heartbeat=beat(health_score=30, load_per_core=3.5))
+    assert run.exit_code == 0, run.log[-5000:]
+    assert downstream(act) == f"cloud-fallback {CLOUD} success false"
+    assert act.note("script") == ["script on cloud by cloud-fallback"]
+
+
+def test_a_host_that_is_offline_is_not_waited_for(act: Act, api, dispatched):
+    api.add_runner("r1", online=False)
+    run = dispatched()
+    assert run.exit_code == 0, run.log[-5000:]
+    assert downstream(act) == f"cloud-fallback {CLOUD} success false"
+
+
+def test_a_pull_request_of_a_fork_runs_in_the_cloud_and_can_be_refused(act: Act, api, dispatched, tmp_path):
+    api.add_runner("r1")
+    payload = {"pull_request": {
+        "number": 7, "author_association": "NONE", "user": {"login": "eve", "type": "User"}, "labels": [],
+        "head": {"sha": "a" * 40, "ref": "x", "repo": {"full_name": "eve/repo"}},
+        "base": {"ref": "main", "repo": {"full_name": "octo/repo"}},
+    }}  # fmt: skip
+    run = dispatched(event="pull_request", payload=payload)
+    assert run.exit_code == 0, run.log[-5000:]
+    assert downstream(act) == f"cloud-fallback {CLOUD} success false"
+    assert not any("/actions/runners" in request for request in api.requests)
+
+
+def test_refused_code_gets_no_runner_and_the_run_fails(act: Act, api, dispatched):
+    api.add_runner("r1")
+    payload = {"pull_request": {"number": 7, "head": {"sha": "a" * 40, "repo": {"full_name": "eve/repo"}}}}
+    run = dispatched(event="pull_request", payload=payload, untrusted="refuse")
+    assert run.exit_code != 0
+    assert act.note("script") == []
+    assert "no runner for this code" in run.log
+
+
+@pytest.mark.parametrize("fault", [500, "html", "hang"])
+def test_a_broken_api_costs_knowledge_and_nothing_else(act: Act, api, dispatched, fault):
+    api.add_runner("r1")
+    api.faults = {"": fault}
+    run = dispatched()
+    assert run.exit_code == 0, run.log[-5000:]
+    assert downstream(act) == f"cloud-fallback {CLOUD} success false"
+
+
+def test_a_called_dispatch_that_fails_itself_leaves_the_script_its_fallback(act: Act, api, dispatched):
+    """As when its machine dies. (act ends the caller's run then, GitHub does not: see the next test.)"""
+
+    def broken(called: str) -> str:
+        return re.sub(r"run: mkdir .coldvox-actions.*", "run: exit 1", called)
+
+    run = dispatched(edit=broken)
+    assert run.exit_code != 0
+    assert act.note("script") == ["script on cloud by cloud-fallback"]
+
+
+OWN_JOBS = r"""
+on: push
+jobs:
+  dispatch:
+    runs-on: ubuntu-latest
+    IF
+    outputs:
+      runs-on: ${{ steps.decide.outputs.runs-on }}
+    steps:
+      - uses: actions/checkout@v7
+      - run: BEFORE
+      - id: decide
+        uses: ./action-smart-dispatch
+        with:
+          mode: decide
+          job-name: build
+          heartbeat: ${{ vars.COLDVOX_RUNNER_HEARTBEAT }}
+          token: ${{ github.token }}
+          primary-runner: PRIMARY
+  downstream:
+    needs: dispatch
+    if: ${{ !cancelled() }}
+    runs-on: ${{ fromJSON(needs.dispatch.outputs.runs-on || '["ubuntu-latest"]') }}
+    steps:
+      - env:
+          RUNNER: ${{ needs.dispatch.outputs.runs-on }}
+        run: '[[ $RUNNER == \[* ]] || RUNNER=none; echo "$RUNNER" >> "$NOTES/downstream"'
+"""
+PLAIN = "needs.dispatch.outputs.runs-on ||"
+SKIPPED = f"needs.dispatch.result != 'skipped' && {PLAIN}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected", "succeeds"),
+    [
+        ({}, CLOUD, True),  # no vars: a fork has none
+        # To act, an output of a skipped job is the text of its expression; to GitHub, it is empty.
+        ({"IF": "if: false", PLAIN: SKIPPED}, "none", True),
+        ({"BEFORE": "exit 1"}, "none", False),
+        ({"PRIMARY": "self-hosted"}, CLOUD, False),  # no JSON array
+    ],
+    ids=["without vars", "skipped", "failed", "bad input"],
+)
+def test_the_callers_own_pattern_starts_the_job_whatever_becomes_of_the_decision(
+    act: Act, api, tmp_path, changed, expected, succeeds
+):
+    text = OWN_JOBS
+    text = text.replace(PLAIN, changed.get(PLAIN, PLAIN))
+    for name, default in {"IF": "", "BEFORE": "true", "PRIMARY": '\'["self-hosted", "linux"]\''}.items():
+        text = text.replace(name, changed.get(name, default))
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": text}, with_actions=True)
+    options = (
+        f"--env=GITHUB_API_URL={api.url}",
+        "--env=GITHUB_REPOSITORY=octo/repo",
+        "--secret=GITHUB_TOKEN=t0ken",
+    )
+    run = act.run(repository, *options)
+    assert act.note("downstream") == [expected], run.log[-3000:]
+    assert (run.exit_code == 0) is succeeds
+
+
+def test_the_example_runs_each_leg_where_the_decision_puts_it(act: Act, tmp_path):
+    workflow = (ROOT / "examples/workflows/smart-dispatch.yml").read_text()
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": workflow}, with_actions=True)
+    shutil.copytree(
+        ROOT / "examples/voice-app",
+        repository / "examples/voice-app",
+        ignore=shutil.ignore_patterns("target"),
+    )
+    run = act.run(repository, *rust_options())
+    assert run.exit_code == 0, run.log[-5000:]
+    assert "cloud-fallback" in run.log
+    assert len(re.findall(r"\| test result:", run.log)) >= 2

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feature_matrix.feature_uses import is_used
-from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version, read_toml
+from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version
 from feature_matrix.sources import source_text
+from feature_matrix.toml_files import line_of, read_toml
 
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
@@ -46,7 +47,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
             WARNING,
             "rust-version-misplaced",
             manifest,
-            _line(manifest, "workspace", "rust-version"),
+            line_of(manifest, "workspace", "rust-version"),
             f"rust-version = {misplaced!r} below [workspace] has no effect: write it below [workspace.package], "
             "and `rust-version.workspace = true` in each crate",
         )
@@ -63,7 +64,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
             WARNING,
             "lock-file-too-new",
             lock,
-            _line(lock, "", "version"),
+            line_of(lock, "", "version"),
             f"version {version} of Cargo.lock needs Rust {_text(needs)}, and {_text(lowest)} is declared: with "
             "--locked that toolchain cannot build it. Raise rust-version, or write the lock file with that toolchain",
         )
@@ -74,7 +75,7 @@ def _lint_crate(crate: Crate, workspace: Workspace) -> Iterator[Finding]:
     named = _named_elsewhere(crate, workspace)
 
     def finding(level: str, rule: str, key: str, text: str, *, table: str = "features") -> Finding:
-        return Finding(level, rule, crate.manifest, _line(crate.manifest, table, key), text)
+        return Finding(level, rule, crate.manifest, line_of(crate.manifest, table, key), text)
 
     for feature, values in crate.features.items():
         if feature == "default" or is_used(feature, source):
@@ -122,18 +123,6 @@ def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
             key, _, feature = value.partition("/")
             named |= {feature} if key.removesuffix("?") in keys else set()
     return named
-
-
-def _line(path: Path, table: str, key: str) -> int:
-    """The line of a key; 0 where it is written in a form that is not looked for."""
-    current = ""
-    pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            current = header[1].strip()
-        elif (not table or current == table) and pattern.match(line):
-            return number
-    return 0
 
 
 def _release(text: str) -> tuple[int, int] | None:

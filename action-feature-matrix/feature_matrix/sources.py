@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from actionlib.errors import ActionError
-from feature_matrix.manifests import Crate, read_toml
+from feature_matrix.manifests import Crate
+from feature_matrix.toml_files import read_toml
 
 # Cargo marks its target directory with this, as all caches should be: https://bford.info/cachedir/
 CACHE_MARK = "CACHEDIR.TAG"

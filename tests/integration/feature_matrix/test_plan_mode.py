@@ -12,6 +12,7 @@ import pytest
 
 from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate
 from fakes.feature_crates import enabled, synthetic
+from fakes.steps import ROOT
 
 HACK = Path(sys.executable).parent / "cargo-hack"
 
@@ -183,6 +184,39 @@ def test_constraints_and_curated_rows_come_from_the_configuration(matrix, voice_
         "a deprecated combination is tested: coldvox-app: level3 (line 7)" in one for one in step.warnings
     )
     assert sum("For developers" in row["description"] for row in rows) == developers
+
+
+def at_prompt(folder: Path, tmp_path: Path, *arguments: str) -> str:
+    """What `coldvox-actions feature-matrix --mode plan` shows there."""
+    command = [
+        sys.executable,
+        ROOT / "shared/coldvox_actions.py",
+        "feature-matrix",
+        "--mode",
+        "plan",
+        *arguments,
+    ]
+    outside = ("GITHUB_", "RUNNER_", "INPUT")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    environ["COLDVOX_ACTIONS_HOME"] = str(tmp_path / "state")
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+@needs_cargo
+def test_a_person_is_shown_the_combinations_and_why_and_gets_development_rows(voice_app, tmp_path):
+    (voice_app / "rows.yml").write_text(CONFIGURATION)
+    shown = at_prompt(voice_app, tmp_path, "--config", "rows.yml", "--packages", "coldvox-app")
+    lines = [line.split(maxsplit=3) for line in shown.splitlines()]
+    assert ["default", "features", "default"] in lines
+    assert ["curated,", "line", "8", "For developers"] in lines
+    assert "include" not in shown
+    assert max(map(len, shown.splitlines())) < 400
+
+
+@needs_cargo
+def test_the_matrix_can_be_had_as_json_at_the_prompt(voice_app, tmp_path):
+    facts = json.loads(at_prompt(voice_app, tmp_path, "--json", "--max-jobs", "3"))
+    assert [entry["shard"] for entry in facts["matrix"]["include"]] == ["1/3", "2/3", "3/3"]
 
 
 @needs_cargo

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate
 from fakes.feature_crates import enabled, synthetic
 from fakes.steps import ROOT
 
+VOICE_APP_FEATURES = tomllib.loads((ROOT / "examples/voice-app/app/Cargo.toml").read_text())["features"]
 HACK = Path(sys.executable).parent / "cargo-hack"
 
 
@@ -184,6 +186,23 @@ def test_constraints_and_curated_rows_come_from_the_configuration(matrix, voice_
         "a deprecated combination is tested: coldvox-app: level3 (line 7)" in one for one in step.warnings
     )
     assert sum("For developers" in row["description"] for row in rows) == developers
+
+
+@needs_cargo
+def test_the_sample_application_says_what_its_features_need_and_which_rows_are_for_whom(matrix, voice_app):
+    configuration = (ROOT / "examples/voice-app/.github/feature-matrix.yml").read_text()
+    (voice_app / "rows.yml").write_text(configuration)
+    push = {**TOOLCHAIN, "GITHUB_EVENT_NAME": "push"}
+    step = matrix(mode="plan", config="rows.yml", packages="coldvox-app", environ=push)
+    assert step.exit_code == 0, step.log
+    called = {row["description"].removeprefix("coldvox-app: ") for row in rows_of(step)}
+    assert called > {"Vosk only", "Typing without recognition", "The fixed threshold of the first version"}
+    assert "Examples" not in called
+    assert len(step.warnings) == 1
+    for row in rows_of(step):
+        on = enabled(VOICE_APP_FEATURES, ("coldvox-text-injection",), row["features"].split(","))
+        assert ("gui" in row["needs"]) == ("text-injection" in on)
+        assert ("libvosk" in row["needs"]) == ("vosk" in on)
 
 
 def at_prompt(folder: Path, tmp_path: Path, *arguments: str) -> str:

@@ -115,10 +115,10 @@ def crate(
     )
 
 
-def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
+def synthetic(seed: int, count: int = 0) -> tuple[Manifest, tuple[str, ...]]:
     """Features and optional dependencies of crate number `seed`: chains, diamonds, weak and cross-crate edges."""
     chance = random.Random(f"feature crates {seed}")
-    count = (4, 7, 10, 14, 18, 22, 26, 32, 38, 44, 52, 60)[seed % 12]
+    count = count or (4, 7, 10, 14, 18, 22, 26, 32, 38, 44, 52, 60)[seed % 12]
     names = [f"f{number:02}" for number in range(count)]
     optional = tuple(f"d{number}" for number in range(1 + count // 8))
     features: Manifest = {"default": tuple(chance.sample(names, min(3, count)))}
@@ -138,6 +138,21 @@ def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
     for number, dependency in enumerate(optional):  # each is reachable, and none is an implicit feature
         features[names[number]] = tuple(dict.fromkeys([*features[names[number]], f"dep:{dependency}"]))
     return features, optional
+
+
+def tangled(seed: int) -> tuple[Manifest, tuple[str, ...]]:
+    """The same with circles, features above all and above half of them, and a `default` with an edge of its own."""
+    features, optional = synthetic(seed)
+    names = [name for name in features if name != "default"]
+    chance = random.Random(f"tangled crates {seed}")
+    for _ in range(1 + len(names) // 10):
+        one, other, third = chance.sample(names, 3)
+        features[one] += (other,)
+        features[other] += (third,)
+        features[third] += (one,)
+    features |= {"full": tuple(names), "half": tuple(names[: len(names) // 2])}
+    features["default"] += (f"dep:{optional[0]}",)
+    return {name: tuple(dict.fromkeys(values)) for name, values in features.items()}, optional
 
 
 @st.composite

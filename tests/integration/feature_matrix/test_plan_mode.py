@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate
-from fakes.feature_crates import enabled, synthetic
+from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate, write_features
+from fakes.feature_crates import COLDVOX, enabled, synthetic, tangled, with_default
 from fakes.steps import ROOT
 
 VOICE_APP_FEATURES = tomllib.loads((ROOT / "examples/voice-app/app/Cargo.toml").read_text())["features"]
@@ -78,40 +78,69 @@ def test_the_counts_beside_the_plan_are_what_cargo_hack_runs(matrix, voice_app, 
         assert facts[name] == len(listed.stdout.splitlines())
 
 
+OWN_DEFAULT = {
+    "default": ("a", "dep:x", "y?/quiet"),
+    "a": ("b",),
+    "b": ("c", "x?/speed"),
+    "c": ("a",),
+    "d": ("dep:y",),
+    "full": ("a", "d", "default"),
+}
+
+
 @needs_cargo
-def test_rustc_sees_the_features_that_were_computed(matrix, workspace):
-    """Cargo's own resolver and ours agree, on chains, diamonds, weak and cross-crate edges."""
-    features, optional = synthetic(2)
-    for name in optional:
-        write_crate(workspace / name, "[features]\nspeed = []\nquiet = []\n", name=name)
-    table = "[workspace]\n[features]\n" + "".join(
-        f"{name} = {json.dumps(list(values))}\n" for name, values in features.items()
-    )
-    table += "[dependencies]\n" + "".join(
-        f'{name} = {{ path = "{name}", optional = true, default-features = false }}\n' for name in optional
-    )
-    write_crate(workspace, table)
+@pytest.mark.parametrize(
+    ("features", "optional"),
+    [
+        synthetic(1),
+        synthetic(2),
+        synthetic(5),
+        tangled(1),
+        tangled(2),
+        (OWN_DEFAULT, ("x", "y")),
+        *COLDVOX.values(),
+    ],
+    ids=["small", "chains", "large", "tangled", "more tangled", "own default", *COLDVOX],
+)
+def test_rustc_sees_the_features_that_were_computed(matrix, workspace, features, optional):
+    """Cargo's own resolver and ours agree, on chains, diamonds, circles, weak and cross-crate edges, and on default."""
+    write_features(workspace, features, optional)
     step = matrix(mode="plan", packages=["sample"], environ=TOOLCHAIN)
     assert step.exit_code == 0, step.log
-    for row in rows_of(step):
-        done = subprocess.run(
-            [CARGO, "check", "--offline", "--quiet", "--message-format=json", *row["flags"].split()],
-            cwd=workspace,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        seen = {
-            message["target"]["name"]: set(message["features"]) - {"default"}
-            for message in map(json.loads, done.stdout.splitlines())
-            if message["reason"] == "compiler-artifact"
-        }
-        wanted = set(filter(None, row["features"].split(",")))
-        expected = enabled(features, optional, wanted)
-        assert seen.pop("sample") == expected & set(features)
-        assert set(seen) == {name.removeprefix("dep:") for name in expected if name.startswith("dep:")}
-        for name, found in seen.items():
-            assert found == {one.split("/")[1] for one in expected if one.startswith(f"{name}/")}
+    (plan,) = step.facts["crates"]
+    assert (plan["pairs"], plan["edges"]) == (plan["pairs_feasible"], plan["edges_feasible"])
+    for row in plan["rows"]:
+        expected = with_default(features, optional, row["features"])
+        for flags in (row["flags"], *map(flags_named, row["also"])):
+            seen = features_seen(workspace, flags)
+            assert seen.pop("sample") - {"default"} == expected & set(features) - {"default"}
+            assert set(seen) & set(optional) == {key for key in optional if f"dep:{key}" in expected}
+            for key, found in seen.items():
+                assert found == {one.split("/")[1] for one in expected if one.startswith(f"{key}/")}
+        assert ("default" in features_seen(workspace, row["flags"])["sample"]) == ("default" in expected)
+
+
+def flags_named(name: str) -> str:
+    """What tells cargo to build what a plan calls so."""
+    known = {"none": "--no-default-features", "all": "--all-features"}
+    return f"--package sample {known.get(name) or f'--no-default-features --features {name}'}"
+
+
+def features_seen(folder: Path, flags: str) -> dict[str, set[str]]:
+    """The features that rustc is given for each package that cargo builds for these flags."""
+    done = subprocess.run(
+        [CARGO, "check", "--offline", "--quiet", "--message-format=json", *flags.split()],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    messages = map(json.loads, done.stdout.splitlines())
+    return {
+        message["target"]["name"].replace("_", "-"): set(message["features"])
+        for message in messages
+        if message["reason"] == "compiler-artifact"
+    }
 
 
 @needs_cargo
@@ -369,22 +398,10 @@ def test_on_one_target_what_builds_the_same_is_one_row(matrix, workspace):
     assert len(set(builds)) == len(builds)
 
 
-def built_with(folder: Path, names: str) -> frozenset[tuple[str, frozenset[str]]]:
+def built_with(folder: Path, name: str) -> frozenset[tuple[str, frozenset[str]]]:
     """The dependencies that cargo builds for these features, each with its own features."""
-    given = {"none": [], "all": ["--all-features"]}.get(names, ["--features", names])
-    done = subprocess.run(
-        [CARGO, "check", "--offline", "--quiet", "--package=sample", "--message-format=json", *given],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    messages = map(json.loads, done.stdout.splitlines())
-    return frozenset(
-        (message["target"]["name"], frozenset(message["features"]))
-        for message in messages
-        if message["reason"] == "compiler-artifact" and message["target"]["name"] != "sample"
-    )
+    seen = features_seen(folder, flags_named(name))
+    return frozenset((package, frozenset(found)) for package, found in seen.items() if package != "sample")
 
 
 def test_without_rustc_nothing_can_be_planned_for_a_target(matrix, workspace, tmp_path):

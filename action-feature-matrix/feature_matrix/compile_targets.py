@@ -1,4 +1,4 @@
-"""What is built on one target: `cfg(…)` in manifests and sources, and features that change nothing there.
+"""What is built on one target: `cfg(…)` in manifests and sources.
 
 Source: "Conditional compilation" in The Rust Reference, "Platform specific dependencies" in The Cargo Book.
 """
@@ -6,7 +6,7 @@ Source: "Conditional compilation" in The Rust Reference, "Platform specific depe
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,13 @@ class CompileTarget:
         """The value of what stands in `cfg(…)`; None where it depends on features or on how one builds."""
         return _Predicate(predicate, self, closed_world=False).value
 
+    def decided_places(self, source: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each predicate in the source whose value features cannot change."""
+        for found in _PREDICATE.finditer(source):
+            predicate = _Predicate(source[found.end() :], self, closed_world=False)
+            if predicate.value is not None:
+                yield found.end(), found.end() + predicate.length
+
 
 def read_target(environ: Mapping[str, str], folder: Path) -> CompileTarget:
     """CARGO_BUILD_TARGET, else that of the folder's rustc. Raises ActionError where rustc is not there or refuses."""
@@ -57,33 +64,6 @@ def read_target(environ: Mapping[str, str], folder: Path) -> CompileTarget:
         else:
             names.add(name)
     return CompileTarget(triple, frozenset(names), frozenset(pairs))
-
-
-def idle_features(names: Collection[str], source: str, target: CompileTarget) -> frozenset[str]:
-    """Those of `names` that no code of a crate can depend on, for `source` (all of it) asks only what is decided here.
-
-    Code that the target leaves out as a whole (a module below `#[cfg(windows)]`) is not told from other code.
-    """
-    # A build script may ask for any of them by these.
-    if "CARGO_CFG_FEATURE" in source or re.search(r'CARGO_FEATURE_["{]', source):
-        return frozenset()
-    decided = list(_decided_places(source, target))
-    return frozenset(name for name in names if not _matters(name, source, decided))
-
-
-def _matters(name: str, source: str, decided: Collection[tuple[int, int]]) -> bool:
-    if "CARGO_FEATURE_" + name.upper().replace("-", "_") in source:
-        return True
-    mentions = re.finditer(rf'\bfeature\s*=\s*"{re.escape(name)}"', source)
-    return any(not any(begin <= one.start() < end for begin, end in decided) for one in mentions)
-
-
-def _decided_places(source: str, target: CompileTarget) -> Iterator[tuple[int, int]]:
-    """Begin and end of each predicate in the source whose value features cannot change."""
-    for found in _PREDICATE.finditer(source):
-        predicate = _Predicate(source[found.end() :], target, closed_world=False)
-        if predicate.value is not None:
-            yield found.end(), found.end() + predicate.length
 
 
 def _rustc(environ: Mapping[str, str], folder: Path, *arguments: str) -> str:

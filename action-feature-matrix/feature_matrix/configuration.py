@@ -13,7 +13,8 @@ import yaml
 
 from actionlib.errors import ActionError
 
-LISTS_OF_SETS = ("exclusive", "at-least-one-of", "skip-set", "group")
+# Constraints that are lists of lists, and how many features each list needs to say anything.
+LISTS_OF_SETS = {"exclusive": 2, "at-least-one-of": 1, "skip-set": 0, "group": 2}
 RULES = (*LISTS_OF_SETS, "requires", "skip")
 SETTINGS = ("toolchain", "platform")
 MOST_BYTES = 1 << 20
@@ -108,12 +109,15 @@ class _Reader:
         for kind, value in given.items():
             if kind == "requires":
                 for feature, others in self._mapping(value, tuple(self._features[crate])).items():
-                    yield Rule(kind, (feature, *self._names(crate, others)), _line(others))
+                    yield Rule(kind, (feature, *self._names(crate, others, least=1)), _line(others))
             elif kind == "skip":
                 yield from (Rule(kind, (name,), _line(value)) for name in self._names(crate, value))
             else:
                 for one in self._sequence(value):
-                    yield Rule(kind, self._names(crate, one), _line(one))
+                    if not isinstance(one, yaml.SequenceNode):
+                        what = f"'{one.value}'" if isinstance(one, yaml.ScalarNode) else "a mapping"
+                        self._fail(one, f"'{kind}' holds {what}", (f"lists, as in {kind}: [[a, b], [c, d]]",))
+                    yield Rule(kind, self._names(crate, one, least=LISTS_OF_SETS[kind]), _line(one))
 
     def _row(self, node: yaml.Node) -> CuratedRow:
         allowed = ("crate", "features", "description", "deps", "default", "deprecated", "dev", "platform")
@@ -140,12 +144,14 @@ class _Reader:
             platform=self._word(given["platform"]) if "platform" in given else "",
         )
 
-    def _names(self, crate: str, node: yaml.Node) -> tuple[str, ...]:
-        names = self._words(node)
+    def _names(self, crate: str, node: yaml.Node, *, least: int = 0) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(self._words(node)))
         for name in names:
             if name not in self._features[crate]:
                 self._fail(node, f"'{name}' is no feature of {crate}", tuple(self._features[crate]), name)
-        return tuple(dict.fromkeys(names))
+        if len(names) < least:
+            self._fail(node, f"[{', '.join(names)}] has too few features", (f"{least} or more",))
+        return names
 
     def _words(self, node: yaml.Node) -> tuple[str, ...]:
         """A list, or one text separated by commas and blanks (as cargo's --features is)."""
@@ -185,7 +191,7 @@ class _Reader:
     def _boolean(self, node: yaml.Node) -> bool:
         text = self._text(node)
         if text not in ("true", "false"):
-            self._fail(node, f"'{text}' belongs to neither", ("true", "false"))
+            self._fail(node, f"'{text}' is neither true nor false", ("true", "false"))
         return text == "true"
 
     def _text(self, node: yaml.Node) -> str:

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from feature_matrix.configuration import Rule
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.implications import bits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class Constraints:
     """Rules of one crate, as masks over its features.
 
     `exclusive`: at most one of each set is enabled. `requires`: with the first, all of the second. `at_least_one`: one
-    of each set is enabled. `skip`: never chosen (still enabled where another feature implies it). `skip_sets`: exactly
-    these features are never enabled together. `groups`: chosen all or none.
+    of each set is enabled. `skip`: never chosen (still enabled where another feature implies it). `skip_sets`: what
+    exactly these features build is not built. `groups`: chosen all or none.
     """
 
     exclusive: tuple[int, ...] = ()
@@ -52,7 +53,8 @@ def contradiction(graph: FeatureGraph, rules: Sequence[Rule]) -> str:
     if circle := _circle([rule for rule in rules if rule.kind == "requires"]):
         return f"{circle} goes in a circle; write 'group' for features that are chosen together"
     skipped = {name for rule in rules if rule.kind == "skip" for name in rule.features}
-    wanted = [("", 0)] + [(name, graph.mask([name])) for name in graph.names if name not in skipped]
+    features = graph.features_of(graph.everything)
+    wanted = [("", 0)] + [(name, graph.mask([name])) for name in features if name not in skipped]
     solver = Solver(graph, constraints_of(graph, rules))
     for name, on in wanted:
         if solver.find(on=on):
@@ -102,7 +104,8 @@ class Solver:
     """
 
     def __init__(self, graph: FeatureGraph, constraints: Constraints) -> None:
-        self._graph, self._rules = graph, constraints
+        self.graph, self.rules = graph, constraints
+        self._skipped = {graph.closure(some) & ~graph.default for some in constraints.skip_sets}
         self._memo: dict[int, Combination | None] = {}
 
     def complete(self, generators: int) -> Combination | None:
@@ -115,9 +118,9 @@ class Solver:
         """Whether a completed combination breaks no rule."""
         closure = one.closure
         return (
-            all(closure & some for some in self._rules.at_least_one)
-            and (closure & self._graph.chosen) not in self._rules.skip_sets
-            and all((closure & both).bit_count() <= 1 for both in self._rules.exclusive)
+            all(closure & some for some in self.rules.at_least_one)
+            and (closure & ~self.graph.default) not in self._skipped
+            and all((closure & both).bit_count() <= 1 for both in self.rules.exclusive)
         )
 
     def find(self, *, on: int = 0, off: int = 0) -> Combination | None:
@@ -125,9 +128,9 @@ class Solver:
         return next(self._search(on, off, set()), None)
 
     def _complete(self, generators: int) -> Combination | None:
-        rules = self._rules
+        rules = self.rules
         while True:
-            closure = self._graph.closure(generators)
+            closure = self.graph.closure(generators)
             wanted = 0
             for feature, others in rules.requires:
                 if closure & feature:
@@ -152,8 +155,7 @@ class Solver:
         if self.allows(found):
             yield found
             return
-        lacking = next((some for some in self._rules.at_least_one if not found.closure & some), None)
-        choice = (self._graph.chosen if lacking is None else lacking) & ~found.closure & ~off
-        for index in range(len(self._graph.names)):
-            if choice >> index & 1:
-                yield from self._search(found.generators | 1 << index, off, tried)
+        lacking = next((some for some in self.rules.at_least_one if not found.closure & some), None)
+        choice = self.graph.everything if lacking is None else lacking
+        for bit in bits_of(choice & ~found.closure & ~off):
+            yield from self._search(found.generators | bit, off, tried)

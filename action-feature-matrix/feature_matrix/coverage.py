@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from feature_matrix.constraints import Combination, Solver
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.implications import bits_of
 
 
 class Goals:
@@ -24,6 +25,7 @@ class Goals:
         self.both, self.only, self.neither = [0] * count, [0] * count, [0] * count
         self.edges = 0  # bit i is the graph's edge i
         self.pairs = 0
+        self._open: list[tuple[int, int, int, int]] | None = None  # features with pairs left, and these pairs
 
     def copy(self) -> Goals:
         """Another tally with the same goals."""
@@ -43,17 +45,21 @@ class Goals:
         on = one.closure & self._graph.chosen
         off = self._graph.chosen & ~on
         score = 0
-        for index in range(len(self._graph.names)):
-            if on >> index & 1:
-                score += (self.both[index] & on).bit_count() + 2 * (self.only[index] & off).bit_count()
+        if self._open is None:
+            tables = zip(self.both, self.only, self.neither, strict=True)
+            self._open = [(1 << index, *left) for index, left in enumerate(tables) if any(left)]
+        for bit, both, only, neither in self._open:
+            if on & bit:
+                score += (both & on).bit_count() + 2 * (only & off).bit_count()
             else:
-                score += (self.neither[index] & off).bit_count()
+                score += (neither & off).bit_count()
         if self.edges:
             score += edge_weight * (self.edges & self._graph.noticed(one.generators, one.closure)).bit_count()
         return score
 
     def cover(self, one: Combination) -> None:
         """Strike off what this row covers."""
+        self._open = None
         on = one.closure & self._graph.chosen
         off = self._graph.chosen & ~on
         for index in range(len(self._graph.names)):
@@ -68,11 +74,11 @@ class Goals:
         """Pairs left, each as (all that must be on, all that must be off)."""
         for index in range(len(self._graph.names)):
             bit = 1 << index
-            for other in _bits(self.both[index] >> index + 1 << index + 1):
+            for other in bits_of(self.both[index] >> index + 1 << index + 1):
                 yield bit | other, 0
-            for other in _bits(self.only[index]):
+            for other in bits_of(self.only[index]):
                 yield bit, other
-            for other in _bits(self.neither[index] >> index + 1 << index + 1):
+            for other in bits_of(self.neither[index] >> index + 1 << index + 1):
                 yield 0, bit | other
 
     def done(self) -> bool:
@@ -80,8 +86,9 @@ class Goals:
         return not (self.edges or any(self.both) or any(self.only) or any(self.neither))
 
 
-def feasible_goals(graph: FeatureGraph, solver: Solver) -> Goals:
+def feasible_goals(solver: Solver) -> Goals:
     """All pairs that some allowed combination shows, and all edges that one notices; idle features are left out."""
+    graph = solver.graph
     goals = Goals(graph)
     busy = [index for index in range(len(graph.names)) if not graph.idle >> index & 1]
     for one in busy:
@@ -100,29 +107,23 @@ def feasible_goals(graph: FeatureGraph, solver: Solver) -> Goals:
                     table[other] |= 1 << one
                     goals.pairs += 1
     for number in range(len(graph.edges)):
-        if edge_row(graph, solver, number):
+        if edge_row(solver, number):
             goals.edges |= 1 << number
     return goals
 
 
-def edge_row(graph: FeatureGraph, solver: Solver, number: int) -> Combination | None:
+def edge_row(solver: Solver, number: int) -> Combination | None:
     """The least allowed row that notices the loss of the graph's edge of this number, if one does.
 
     More features only add supports, except for a weak edge, which also needs its dependency on, and for what a
-    constraint adds: one more feature, whichever it is, may bring or avoid that.
+    constraint adds: one more feature, whichever it is, may bring that; and what enables the same is kept off.
     """
+    graph = solver.graph
     source, _ = graph.edges[number]
     feature = graph.mask([source])
-    starts = [feature, *(feature | 1 << index for index in range(len(graph.names)))]
-    for start in starts:
-        found = solver.find(on=start)
-        if found and graph.noticed(found.generators, found.closure) >> number & 1:
-            return found
+    for start in [feature, *(feature | 1 << index for index in range(len(graph.names)))]:
+        for off in (0, *graph.rivals(number, start)):
+            found = solver.find(on=start, off=off)
+            if found and graph.noticed(found.generators, found.closure) >> number & 1:
+                return found
     return None
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        bit = mask & -mask
-        yield bit
-        mask ^= bit

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TypeVar
 
 from feature_matrix.constraints import Combination, Solver
 from feature_matrix.coverage import Goals, edge_row
-from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.merging import merged
 
 T = TypeVar("T")
 
@@ -22,50 +23,53 @@ MOST_TRIES_OF_PAIRS = 80  # without edges a try takes half the time
 EDGE_WEIGHTS = (2, 4, 8, 16, 40)
 
 
-def cover(graph: FeatureGraph, solver: Solver, goals: Goals, given: list[Combination]) -> list[Combination]:
+def cover(solver: Solver, goals: Goals, given: Sequence[Combination]) -> list[Combination]:
     """Rows that, with the given ones, cover all goals: the best of several tries, the same on every machine."""
+    graph = solver.graph
     left = goals.copy()
     for one in given:
         left.cover(one)
     count = max(1, len(graph.names))
     most = MOST_TRIES if goals.edges else MOST_TRIES_OF_PAIRS
     tries = max(1, min(most, WORK // (count * count * (count + len(graph.rules)) * 40)))
-    best: list[Combination] | None = None
+    found = []
     for number in range(tries):
         chance = random.Random(SEED + number)  # noqa: S311  (no secret: the plan must be the same everywhere)
-        search = _Search(graph, solver, chance, EDGE_WEIGHTS[number % len(EDGE_WEIGHTS)])
-        rows = _without_spare(search.rows(left.copy()), left)
-        if best is None or len(rows) < len(best):
-            best = rows
-    return best or []
+        search = _Search(solver, chance, EDGE_WEIGHTS[number % len(EDGE_WEIGHTS)])
+        found.append(_without_spare(search.rows(left.copy()), left))
+    return min(found, key=lambda rows: len(merged(graph, [*given, *rows])))
 
 
-def optimal_pairwise(count: int, *, with_all: bool) -> list[int]:
-    """The fewest rows, as masks, that cover all pairs of `count` unconstrained features, the zero row among them.
+def pairwise_rows(count: int, fixed: int) -> list[int]:
+    """The fewest rows, as masks, that have none and all among them and show all pairs of `count` independent features.
 
-    Rows are columns of one set system. Without the row of ones: distinct ceil(N/2)-subsets of N-1 rows beside the
-    zero row (Kleitman & Spencer 1973, Katona 1973). With it: an antichain of the rows between (Sperner 1928).
+    Between none and all, the sets of rows in which each feature is on must be an antichain: none is part of another.
+    The largest antichain over n rows is all sets of half of them (Sperner 1928), so n is the least with so many sets,
+    and n + 2 rows are the fewest. `fixed` is one of the rows where the sets can be dealt out like that.
     """
-    rows = 1
-    while math.comb(rows, _subset_size(rows, with_all=with_all)) < count or (not with_all and rows < 3):
-        rows += 1
-    masks = [0] * rows
-    subsets = combinations(range(rows), _subset_size(rows, with_all=with_all))
-    for index, subset in zip(range(count), subsets, strict=False):
-        for row in subset:
-            masks[row] |= 1 << index
-    return [0, *masks, *([(1 << count) - 1] if with_all else [])]
+    between = 0
+    while math.comb(between, between // 2) < count:
+        between += 1
+    wanted = [bool(fixed >> index & 1) for index in range(count)]
+    halves = [list(combinations(range(between), size)) for size in (between // 2, between - between // 2)]
+    dealt = _dealt(wanted, halves[0]) or _dealt(wanted, halves[1]) or halves[0][:count]
+    masks = [sum(1 << index for index, some in enumerate(dealt) if row in some) for row in range(between)]
+    return [0, *masks, (1 << count) - 1]
 
 
-def _subset_size(rows: int, *, with_all: bool) -> int:
-    return rows // 2 if with_all else math.ceil((rows + 1) / 2)
+def _dealt(wanted: Sequence[bool], sets: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """A set for each feature, with row 0 in it exactly where wanted; empty where there are too few."""
+    kinds = {kind: [one for one in sets if (0 in one) is kind] for kind in (True, False)}
+    if any(wanted.count(kind) > len(some) for kind, some in kinds.items()):
+        return []
+    return [kinds[kind].pop(0) for kind in wanted]
 
 
 class _Search:
     """One greedy try: row after row, each the best that climbing from several starts finds."""
 
-    def __init__(self, graph: FeatureGraph, solver: Solver, chance: random.Random, edge_weight: int) -> None:
-        self._graph, self._solver, self._chance, self._edge_weight = graph, solver, chance, edge_weight
+    def __init__(self, solver: Solver, chance: random.Random, edge_weight: int) -> None:
+        self._graph, self._solver, self._chance, self._edge_weight = solver.graph, solver, chance, edge_weight
 
     def rows(self, left: Goals) -> list[Combination]:
         """Rows until nothing is left; `left` is used up."""
@@ -87,7 +91,7 @@ class _Search:
         pairs = list(left.open_pairs())
         edges = [number for number in range(len(self._graph.edges)) if left.edges >> number & 1]
         chosen = [self._solver.find(on=on, off=off) for on, off in self._some(pairs)]
-        chosen += [edge_row(self._graph, self._solver, edge) for edge in self._some(edges)]
+        chosen += [edge_row(self._solver, edge) for edge in self._some(edges)]
         return self._some([one for one in chosen if one])
 
     def _some(self, of: list[T]) -> list[T]:

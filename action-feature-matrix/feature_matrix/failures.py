@@ -195,8 +195,11 @@ def _passing_above(graph: FeatureGraph, failing: int, passed: Sequence[Row]) -> 
 def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
     names = graph.features_of(least.features)
     shown = "{" + ", ".join(names) + "}"
+    untried = " or ".join(graph.features_of(least.untried))
     if not names:
         told = "fails with no features at all"
+    elif untried:
+        told = f"fails with {shown}; without {untried} it was not tried, as the constraints forbid that"
     elif len(names) == 1:
         told = f"fails with exactly {shown}"
     elif search.otherwise:

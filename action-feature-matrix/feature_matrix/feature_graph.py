@@ -1,4 +1,4 @@
-"""What a set of features enables, and which declared edges a combination would notice the loss of.
+"""The features of a crate: what a set of them enables, and which declared edges it would notice the loss of.
 
 Rules follow Cargo's resolver (cargo/core/resolver/features.rs): `a/b` enables dependency a, its feature b and a
 feature named a if there is one; `a?/b` enables b only where a is enabled by something else. All of this is Horn
@@ -8,26 +8,19 @@ clauses, so the closure is their least fixed point. Sets are bit masks: bit i is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from feature_matrix.implications import Implication, Implications
+from feature_matrix.lost_edges import LostEdges
 from feature_matrix.manifests import Crate, Dependency
-
-
-@dataclass(frozen=True, slots=True)
-class Implication:
-    """When all of `body` is enabled, so is `head`. `edge` is the declared (feature, value) behind it, if one is."""
-
-    body: int
-    head: int
-    edge: tuple[str, str] | None
 
 
 class FeatureGraph:
     """The features of one crate, its dependencies' and how they enable each other.
 
-    `names` are the features that a plan chooses from: bit i of a mask is `names[i]`. `default` and the
-    nodes of dependencies (`dep:x`, `x/f`) have higher bits. `idle` is what makes no difference to a build: the
-    features that are told to, and absent dependencies.
+    `names` are the features that a plan chooses from: bit i of a mask is `names[i]`. `default` is the last of them
+    where it holds `dep:x` or `x/f` itself and so makes a difference of its own; where it does not, the bit is the same.
+    Nodes of dependencies (`dep:x`, `x/f`) have higher bits. `everything` is what `--all-features` passes. `idle` is
+    what makes no difference to a build: the features that are told to, and absent dependencies.
     """
 
     def __init__(self, crate: Crate, members: Mapping[str, Crate], *, idle: Collection[str] = ()) -> None:
@@ -36,22 +29,17 @@ class FeatureGraph:
         self._bits: dict[str, int] = {}
         for name in [*self.names, "default"]:
             self._bit(name)
-        self.chosen = (1 << len(self.names)) - 1
+        features = self.chosen = (1 << len(self.names)) - 1
         self.default = self._bit("default")
+        self.everything = features | (self.default if "default" in crate.features else 0)
         self.rules = tuple(self._rules(members))
-        absent = {one.key for one in crate.dependencies if one.absent}
-        self.idle = self.mask(idle)
-        for name, bit in self._bits.items():
-            key = name.removeprefix("dep:").partition("/")[0]
-            if key in absent and name != key:
-                self.idle |= bit
+        self.idle = self.mask(idle) | self._absent()
+        if any(rule.body & self.default and rule.head & ~features & ~self.idle for rule in self.rules):
+            self.names.append("default")
+            self.chosen = self.everything
         self.edges = tuple(rule.edge for rule in self.rules if rule.edge)
-        self._edge_rules = tuple((rule.body, rule.head) for rule in self.rules if rule.edge)
-        self._other_rules = tuple((rule.body, rule.head) for rule in self.rules if not rule.edge)
-        self._joint = tuple(rule for rule in self.rules if rule.body.bit_count() != 1)
-        self._alone = self._closures_of_single_nodes()
-        self.base = 0
-        self.base = self.closure(0)
+        self._implications = Implications(self.rules)
+        self._lost_edges = LostEdges(self.rules, self.idle | self.default)
 
     def mask(self, names: Iterable[str]) -> int:
         """Features as a mask. Raises KeyError for a name that is none."""
@@ -65,71 +53,33 @@ class FeatureGraph:
     def features_of(self, mask: int) -> tuple[str, ...]:
         """The features in a mask, in the manifest's order; `default` first, nodes of dependencies left out."""
         head = ("default",) if mask & self.default else ()
-        return head + tuple(name for index, name in enumerate(self.names) if mask >> index & 1)
+        rest = (name for index, name in enumerate(self.names) if mask >> index & 1 and name != "default")
+        return (*head, *rest)
 
     def closure(self, generators: int) -> int:
         """Everything that these features enable, themselves included, and what is always enabled."""
-        reached = self.base | self._spread(generators)
-        changed = True
-        while changed:
-            changed = False
-            for rule in self._joint:
-                if not rule.body & ~reached and rule.head & ~reached:
-                    reached |= self._spread(rule.head)
-                    changed = True
-        return reached
+        return self._implications.closure(generators)
 
     def identity(self, closure: int) -> int:
         """What makes two combinations the same build: all but the name `default` and what is idle."""
         return closure & ~self.default & ~self.idle
 
     def noticed(self, generators: int, closure: int) -> int:
-        """The declared edges whose loss would change this combination's closure: bit i is `edges[i]`.
+        """The declared edges whose loss would make this combination another build: bit i is `edges[i]`."""
+        return self._lost_edges.noticed(generators, closure)
 
-        An edge is missed exactly when something that it enables has no other support. Supports that run in a circle
-        count as support, so with cyclic features an edge may be lacking; there is never one too many.
-        """
-        once, twice = generators, 0
-        for body, head in self._other_rules:
-            if not body & ~closure:
-                twice |= once & head
-                once |= head
-        for body, head in self._edge_rules:
-            if not body & ~closure:
-                twice |= once & head
-                once |= head
-        alone = once & ~twice & ~self.idle
-        result, bit = 0, 1
-        for body, head in self._edge_rules:
-            if head & alone and not body & ~closure:
-                result |= bit
-            bit <<= 1
-        return result
+    def rivals(self, number: int, generators: int) -> set[int]:
+        """For each thing that edge `number` enables: what must be off for nothing else to enable it too."""
+        return self._lost_edges.rivals(number, self.closure(generators))
 
-    def _closures_of_single_nodes(self) -> dict[int, int]:
-        """For each node, as its bit, all that it enables by rules of one condition."""
-        heads: dict[int, int] = {}
-        for rule in self.rules:
-            if rule.body.bit_count() == 1:
-                heads[rule.body] = heads.get(rule.body, 0) | rule.head
-        closures = {}
-        for node in self._bits.values():
-            reached, waiting = node, node
-            while waiting:
-                bit = waiting & -waiting
-                new = heads.get(bit, 0) & ~reached
-                reached |= new
-                waiting = (waiting ^ bit) | new
-            closures[node] = reached
-        return closures
-
-    def _spread(self, nodes: int) -> int:
-        reached = 0
-        while nodes:
-            bit = nodes & -nodes
-            reached |= self._alone[bit]
-            nodes &= ~self._alone[bit]
-        return reached
+    def _absent(self) -> int:
+        """The nodes of dependencies that are not built."""
+        absent = {one.key for one in self.crate.dependencies if one.absent}
+        found = 0
+        for name, bit in self._bits.items():
+            key = name.removeprefix("dep:").partition("/")[0]
+            found |= bit if key in absent and name != key else 0
+        return found
 
     def _bit(self, name: str) -> int:
         return self._bits.setdefault(name, 1 << len(self._bits))

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version, read_toml
+from feature_matrix.feature_uses import is_used
+from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version
 from feature_matrix.sources import source_text
+from feature_matrix.toml_files import line_of, read_toml
 
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
@@ -45,7 +47,7 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
             WARNING,
             "rust-version-misplaced",
             manifest,
-            _line(manifest, "workspace", "rust-version"),
+            line_of(manifest, "workspace", "rust-version"),
             f"rust-version = {misplaced!r} below [workspace] has no effect: write it below [workspace.package], "
             "and `rust-version.workspace = true` in each crate",
         )
@@ -62,60 +64,51 @@ def _lint_root(workspace: Workspace) -> Iterator[Finding]:
             WARNING,
             "lock-file-too-new",
             lock,
-            _line(lock, "", "version"),
+            line_of(lock, "", "version"),
             f"version {version} of Cargo.lock needs Rust {_text(needs)}, and {_text(lowest)} is declared: with "
             "--locked that toolchain cannot build it. Raise rust-version, or write the lock file with that toolchain",
         )
 
 
 def _lint_crate(crate: Crate, workspace: Workspace) -> Iterator[Finding]:
-    source = source_text(crate, workspace)
+    source = source_text(crate)
     named = _named_elsewhere(crate, workspace)
+
+    def finding(level: str, rule: str, key: str, text: str, *, table: str = "features") -> Finding:
+        return Finding(level, rule, crate.manifest, line_of(crate.manifest, table, key), text)
+
     for feature, values in crate.features.items():
-        if feature == "default":
+        if feature == "default" or is_used(feature, source):
             continue
-        used = feature in named or f'"{feature}"' in source or _variable(feature) in source
-        if not values and not used:
+        if not values and feature not in named:
             text = f"feature '{feature}' of {crate.name} is referenced nowhere, in no code, feature or target"
-            yield Finding(
-                WARNING, "feature-unused", crate.manifest, _line(crate.manifest, "features", feature), text
-            )
-        if len(values) == 1 and values[0] in crate.features and f'"{feature}"' not in source:
+            yield finding(WARNING, "feature-unused", feature, text)
+        if len(values) == 1 and values[0] in crate.features:
             text = f"feature '{feature}' of {crate.name} is another name for '{values[0]}'"
-            yield Finding(
-                NOTICE, "feature-alias", crate.manifest, _line(crate.manifest, "features", feature), text
-            )
+            yield finding(NOTICE, "feature-alias", feature, text)
     for feature in sorted(crate.implicit):
         text = (
             f"the optional dependency {feature} of {crate.name} is also a feature; `dep:{feature}` hides it"
         )
-        yield Finding(NOTICE, "feature-implicit", crate.manifest, _line(crate.manifest, "", feature), text)
-    yield from _look_alikes(crate)
+        yield finding(NOTICE, "feature-implicit", feature, text, table="")
+    for feature, other in _look_alikes(crate):
+        text = f"features '{other}' and '{feature}' of {crate.name} differ in - and _ only"
+        yield finding(WARNING, "feature-look-alike", feature, text)
     for value in crate.features.get("default", ()):
         if "/" in value or value.startswith("dep:"):
-            text = f"default of {crate.name} holds '{value}' itself: it can be dropped with all other defaults only"
-            yield Finding(
-                NOTICE,
-                "default-not-droppable",
-                crate.manifest,
-                _line(crate.manifest, "features", "default"),
-                text,
+            text = (
+                f"default of {crate.name} holds '{value}' itself: to be without it, one gives up all defaults"
             )
+            yield finding(NOTICE, "default-not-droppable", "default", text)
 
 
-def _look_alikes(crate: Crate) -> Iterator[Finding]:
+def _look_alikes(crate: Crate) -> Iterator[tuple[str, str]]:
+    """Features with an earlier one of the same letters."""
     seen: dict[str, str] = {}
     for feature in crate.names():
         other = seen.setdefault(feature.replace("_", "-"), feature)
         if other != feature:
-            text = f"features '{other}' and '{feature}' of {crate.name} differ in - and _ only"
-            yield Finding(
-                WARNING,
-                "feature-look-alike",
-                crate.manifest,
-                _line(crate.manifest, "features", feature),
-                text,
-            )
+            yield feature, other
 
 
 def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
@@ -130,22 +123,6 @@ def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
             key, _, feature = value.partition("/")
             named |= {feature} if key.removesuffix("?") in keys else set()
     return named
-
-
-def _variable(feature: str) -> str:
-    return "CARGO_FEATURE_" + feature.upper().replace("-", "_")
-
-
-def _line(path: Path, table: str, key: str) -> int:
-    """The line of a key; 0 where it is written in a form that is not looked for."""
-    current = ""
-    pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            current = header[1].strip()
-        elif (not table or current == table) and pattern.match(line):
-            return number
-    return 0
 
 
 def _release(text: str) -> tuple[int, int] | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from typing import Any
 from actionlib.errors import ActionError
 from feature_matrix.compile_targets import CompileTarget, read_target
 from feature_matrix.programs import ask
+from feature_matrix.toml_files import read_toml
+from feature_matrix.toml_members import read_members
 
 METADATA_SECONDS = 120
-DEPENDENCY_TABLES = {"dependencies": None, "build-dependencies": "build", "dev-dependencies": "dev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,12 @@ def read_workspace(manifest: Path, *, environ: Mapping[str, str], target_aware: 
             f"input 'manifest-path' is '{manifest}', where there is no file",
             hint="Check the code out first, or give the path of a Cargo.toml",
         )
-    document = read_toml(manifest)
+    read_toml(manifest)  # what is no TOML is told in the same words with cargo and without
     has_cargo = shutil.which("cargo", path=environ.get("PATH")) is not None
     if has_cargo:
         root, target_directory, packages = _ask_cargo(manifest, environ)
     else:
-        root, packages = manifest.parent, list(_read_members(manifest, document))
+        root, packages = read_members(manifest)
         target_directory = root / "target"
     target = read_target(environ, root) if target_aware else None
     names = {Path(str(one["manifest_path"])).parent.resolve(): str(one["name"]) for one in packages}
@@ -99,16 +99,6 @@ def misplaced_rust_version(workspace: Workspace) -> str:
     manifest = workspace.root / "Cargo.toml"
     document = read_toml(manifest) if manifest.is_file() else {}
     return str((document.get("workspace") or {}).get("rust-version") or "")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A manifest. Raises ActionError that names the file and, for a mistake in it, the line."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ActionError(f"{path} is not valid TOML: {error}") from error
-    except OSError as error:
-        raise ActionError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, list[dict[str, Any]]]:
@@ -132,62 +122,6 @@ def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, 
     members = set(told["workspace_members"])
     packages = [one for one in told["packages"] if one["id"] in members]
     return root, Path(told["target_directory"]), packages
-
-
-def _read_members(manifest: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The members in the form of `cargo metadata`, as far as it is used here."""
-    workspace = document.get("workspace") or {}
-    shared = {key: _as_table(value) for key, value in (workspace.get("dependencies") or {}).items()}
-    if "package" in document:
-        yield _package(manifest, document, shared)
-    excluded = {(manifest.parent / path).resolve() for path in workspace.get("exclude") or ()}
-    seen = {manifest.resolve()}
-    for pattern in workspace.get("members") or ():
-        for folder in sorted(manifest.parent.glob(pattern)):
-            path = folder / "Cargo.toml"
-            if path.is_file() and path.resolve() not in seen and folder.resolve() not in excluded:
-                seen.add(path.resolve())
-                yield _package(path, read_toml(path), shared)
-
-
-def _package(
-    path: Path, document: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    tables = {None: document, **(document.get("target") or {})}
-    dependencies = []
-    for target, table in tables.items():
-        for name, kind in DEPENDENCY_TABLES.items():
-            for key, value in (table.get(name) or {}).items():
-                one = _dependency(path, key, _as_table(value), shared)
-                dependencies.append({**one, "kind": kind, "target": target})
-    package = document.get("package") or {}
-    rust_version = package.get("rust-version")
-    return {
-        "name": package.get("name", path.parent.name),
-        "manifest_path": str(path),
-        "dependencies": dependencies,
-        "rust_version": rust_version if isinstance(rust_version, str) else None,
-    }
-
-
-def _dependency(
-    path: Path, key: str, value: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    inherited = shared.get(key, {}) if value.get("workspace") else {}
-    whole = {**inherited, **value}
-    local = whole.get("path")
-    return {
-        "name": whole.get("package", key),
-        "rename": key if "package" in whole else None,
-        "optional": bool(whole.get("optional", False)),
-        "features": [*inherited.get("features", ()), *value.get("features", ())],
-        "uses_default_features": bool(whole.get("default-features", True)),
-        "path": str((path.parent / local).resolve()) if local else None,
-    }
-
-
-def _as_table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"version": value}
 
 
 def _crate(package: Mapping[str, Any], names: Mapping[Path, str], target: CompileTarget | None) -> Crate:

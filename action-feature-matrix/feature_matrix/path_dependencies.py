@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from feature_matrix.manifests import Workspace, read_toml
+from feature_matrix.manifests import Workspace
+from feature_matrix.toml_files import read_toml
 
 BUILT = ("dependencies", "build-dependencies")
 TESTED = ("dev-dependencies",)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from actionlib.errors import ActionError
 from feature_matrix.configuration import CrateSettings, CuratedRow
 from feature_matrix.constraints import Combination, Constraints, Solver
 from feature_matrix.coverage import feasible_goals
-from feature_matrix.covering import cover, optimal_pairwise
+from feature_matrix.covering import pairwise_rows
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.implications import bits_of
+from feature_matrix.merging import merged
+from feature_matrix.strategies import added_rows, is_independent
 
-MOST_COMBINATIONS = 200_000  # of a powerset, before equal ones are merged
 _REASONS = {
     "isolate": "pairs and implications",
     "pairwise": "pairs",
@@ -31,7 +32,7 @@ class Row:
     features: tuple[str, ...]
     flags: str
     description: str
-    reason: str
+    reason: str = ""
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     toolchain: str = ""
@@ -50,7 +51,10 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class CratePlan:
-    """The rows of one crate and what they cover. `optimal` when no fewer rows can cover the pairs."""
+    """The rows of one crate and what they cover.
+
+    `optimal` when it is proved that no fewer rows, with none and all among them, show all pairs.
+    """
 
     crate: str
     rows: tuple[Row, ...]
@@ -78,44 +82,30 @@ def plan_crate(
 
     Raises ActionError for a powerset that is out of hand, and for a curated row that the constraints forbid.
     """
-    place = place or CrateSettings()
     solver = Solver(graph, constraints or Constraints())
-    goals = feasible_goals(graph, solver)
-    standard = [_curated(graph, solver, one) for one in curated]
+    goals = feasible_goals(solver)
+    wanted = [_curated(solver, one) for one in curated]
     if strategy != "curated":
-        standard += _standard(graph, solver)
-    given = [one.combination for one in standard]
-    more: Iterable[Combination] = ()
-    optimal = False
-    if strategy == "isolate":
-        more = cover(graph, solver, goals, given)
-    elif strategy == "pairwise" and constraints in (None, Constraints()) and _is_unconstrained(graph):
-        masks = optimal_pairwise(len(graph.names), with_all=True)
-        more, optimal = [_combination(graph, mask) for mask in masks], not curated
-    elif strategy == "pairwise":
-        more = cover(graph, solver, goals.pairs_only(), given)
-    elif strategy == "each":
-        more = _powerset(graph, solver, 1)
-    elif strategy == "powerset":
-        more = _powerset(graph, solver, depth)
-    reason = _REASONS.get(strategy, "").format(depth=depth)
-    wanted = [*standard, *(_Wanted(one, reason) for one in more)]
-    if strategy != "curated":
-        wanted += _for_targets(graph, solver, [one.combination for one in wanted])
-    first = _merge(graph, wanted)
+        wanted += _standard(solver)
+        given = [one.combination for one in wanted]
+        more = added_rows(solver, goals, given, strategy=strategy, depth=depth)
+        wanted += [_Wanted(one, _REASONS[strategy].format(depth=depth)) for one in more]
+        wanted += _for_targets(solver, [one.combination for one in wanted])
+    rows = _rows(graph, wanted, curated, place or CrateSettings())
     left = goals.copy()
-    for one, _ in first:
-        left.cover(one.combination)
-    count = len(graph.names)
+    for asked in wanted:  # what a row builds it shows, whoever asked for it
+        left.cover(asked.combination)
+    shown = goals.pairs - sum(1 for _ in left.open_pairs())
+    count = len(graph.crate.names())
     return CratePlan(
         crate=graph.crate.name,
-        rows=tuple(_row(graph, one, also, curated, place) for one, also in first),
+        rows=rows,
         features=count,
-        pairs=goals.pairs - sum(1 for _ in left.open_pairs()),
+        pairs=shown,
         pairs_feasible=goals.pairs,
         edges=(goals.edges & ~left.edges).bit_count(),
         edges_feasible=goals.edges.bit_count(),
-        optimal=optimal,
+        optimal=is_independent(solver) and shown == goals.pairs and len(rows) == len(pairwise_rows(count, 0)),
         each_feature_rows=_each_feature_rows(graph),
         depth_two_rows=_depth_two_rows(graph),
         all_subsets=2**count,
@@ -126,44 +116,45 @@ def plan_standard(
     graph: FeatureGraph, *, constraints: Constraints, place: CrateSettings | None = None
 ) -> tuple[Row, ...]:
     """None, default and all features, or the nearest that is allowed: for questions that need no more rows."""
-    wanted = _standard(graph, Solver(graph, constraints))
-    return tuple(_row(graph, one, also, (), place or CrateSettings()) for one, also in _merge(graph, wanted))
+    wanted = list(_standard(Solver(graph, constraints)))
+    return _rows(graph, wanted, (), place or CrateSettings())
 
 
 def _each_feature_rows(graph: FeatureGraph) -> int:
     """Rows of `cargo hack --each-feature`: none, each feature with `default` among them, all."""
-    count = len(graph.names) + ("default" in graph.crate.features)
+    count = graph.everything.bit_count()
     return 1 + count + (count > 1)
 
 
 def _depth_two_rows(graph: FeatureGraph) -> int:
     """Rows of `cargo hack --feature-powerset --depth 2`, which leaves out a pair of which one implies the other."""
-    bits = [1 << index for index in range(len(graph.names))]
-    bits += [graph.default] if "default" in graph.crate.features else []
+    bits = list(bits_of(graph.everything))
     pairs = sum(
         not (graph.closure(one) & other or graph.closure(other) & one) for one, other in combinations(bits, 2)
     )
     return 1 + len(bits) + pairs
 
 
-def _standard(graph: FeatureGraph, solver: Solver) -> Iterator[_Wanted]:
+def _standard(solver: Solver) -> Iterator[_Wanted]:
+    graph = solver.graph
     none = solver.find()
     if none is None:
         raise AssertionError("no combination is allowed: the caller has not looked for contradictions")
     yield _Wanted(none, "least that is allowed" if none.generators else "no features")
-    if "default" in graph.crate.features:
+    if graph.everything & graph.default:
         default = solver.complete(graph.default)
         if default and default.generators == graph.default and solver.allows(default):
             yield _Wanted(default, "default features")
-    whole = solver.complete(graph.chosen)
-    if graph.names and whole and solver.allows(whole):
+    whole = solver.complete(graph.everything)
+    if graph.everything & ~graph.default and whole and solver.allows(whole):
         yield _Wanted(whole, "all features")
-    elif graph.names:
-        yield _Wanted(_most(graph, solver, none), "as many as are allowed together")
+    elif graph.everything & ~graph.default:
+        yield _Wanted(_most(solver, none), "as many as are allowed together")
 
 
-def _for_targets(graph: FeatureGraph, solver: Solver, rows: Sequence[Combination]) -> Iterator[_Wanted]:
+def _for_targets(solver: Solver, rows: Sequence[Combination]) -> Iterator[_Wanted]:
     """A row for each target whose required-features no row enables: cargo passes it over in silence."""
+    graph = solver.graph
     closures = [one.closure for one in rows]
     for name, required in graph.crate.targets.items():
         wanted = graph.mask(feature for feature in required if feature in graph.names)
@@ -172,8 +163,9 @@ def _for_targets(graph: FeatureGraph, solver: Solver, rows: Sequence[Combination
             yield _Wanted(found, f"builds {name}")
 
 
-def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> _Wanted:
-    default = graph.default if row.default and "default" in graph.crate.features else 0
+def _curated(solver: Solver, row: CuratedRow) -> _Wanted:
+    graph = solver.graph
+    default = graph.default & graph.everything if row.default else 0
     wanted = graph.mask(row.features) | default
     found = solver.complete(wanted)
     if found is None or found.generators != wanted or not solver.allows(found):
@@ -185,80 +177,55 @@ def _curated(graph: FeatureGraph, solver: Solver, row: CuratedRow) -> _Wanted:
     return _Wanted(found, f"curated, line {row.line}", row)
 
 
-def _most(graph: FeatureGraph, solver: Solver, start: Combination) -> Combination:
+def _most(solver: Solver, start: Combination) -> Combination:
     """Features added one by one, in the manifest's order, where they are allowed."""
     best = start
-    for index in range(len(graph.names)):
+    for index in range(len(solver.graph.names)):
         more = solver.find(on=best.generators | 1 << index)
         best = more or best
     return best
 
 
-def _combination(graph: FeatureGraph, generators: int) -> Combination:
-    return Combination(generators, graph.closure(generators))
-
-
-def _is_unconstrained(graph: FeatureGraph) -> bool:
-    """No feature implies another one, and none is idle. (The construction starts at four features.)"""
-    return (
-        len(graph.names) >= 4
-        and not graph.idle & graph.chosen
-        and all(graph.closure(1 << index) & graph.chosen == 1 << index for index in range(len(graph.names)))
-    )
-
-
-def _powerset(graph: FeatureGraph, solver: Solver, depth: int) -> Iterator[Combination]:
-    count = len(graph.names)
-    number = sum(math.comb(count, size) for size in range(1, depth + 1))
-    if number > MOST_COMBINATIONS:
-        raise ActionError(
-            f"input 'depth' is '{depth}': {graph.crate.name} has {count} features, and {number:,} such combinations",
-            hint=f"At most {MOST_COMBINATIONS:,} are planned: lower it, or use strategy isolate",
-        )
-    for size in range(1, depth + 1):
-        for chosen in combinations(range(count), size):
-            one = solver.complete(sum(1 << index for index in chosen))
-            if one and solver.allows(one):
-                yield one
-
-
-def _merge(graph: FeatureGraph, wanted: Iterable[_Wanted]) -> list[tuple[_Wanted, tuple[str, ...]]]:
-    """One for each build, the first that asks for it, with the names of the others."""
-    first: dict[int, tuple[_Wanted, dict[str, None]]] = {}
-    for one in wanted:
-        known, others = first.setdefault(graph.identity(one.combination.closure), (one, {}))
-        name = _named(graph, one.combination)
-        if name != _named(graph, known.combination):
-            others[name] = None
-    return [(known, tuple(others)) for known, others in first.values()]
+def _rows(
+    graph: FeatureGraph, wanted: Sequence[_Wanted], curated: Sequence[CuratedRow], place: CrateSettings
+) -> tuple[Row, ...]:
+    """A row for each build, with the names of what else builds the same; who asked first says why."""
+    places = [(one.written.platform if one.written else "") or place.platform for one in wanted]
+    rows = []
+    for stay, group in merged(graph, [one.combination for one in wanted], places):
+        names = {number: _named(graph, wanted[number].combination) for number in group}
+        shown = [names[number] for number in stay]
+        also = tuple(name for name in dict.fromkeys(names.values()) if name not in shown)
+        for number in stay:
+            written = [asked for one in (number, *group) if (asked := wanted[one].written)]
+            row = _row(graph, wanted[number].combination, written, curated, place)
+            rows.append(replace(row, reason=wanted[group[0]].reason, also=also))
+    return tuple(rows)
 
 
 def _row(
     graph: FeatureGraph,
-    wanted: _Wanted,
-    also: tuple[str, ...],
+    one: Combination,
+    written: Sequence[CuratedRow],
     curated: Sequence[CuratedRow],
     place: CrateSettings,
 ) -> Row:
-    """What a row of one feature needs goes with every row that enables it."""
-    one, written = wanted.combination, wanted.written
+    """`written`: the curated rows that this one stands for. What a row of one feature needs goes with the feature."""
     needs = [
         need
         for row in curated
-        if row is written or (len(row.features) == 1 and one.closure & graph.mask(row.features))
+        if row in written or (len(row.features) == 1 and one.closure & graph.mask(row.features))
         for need in row.needs
     ]
-    name = written.description if written and written.description else _named(graph, one)
+    name = next((row.description for row in written if row.description), _named(graph, one))
     return Row(
         crate=graph.crate.name,
         features=graph.features_of(one.generators),
         flags=flags_of(graph, one.generators),
         description=f"{graph.crate.name}: {name}",
-        reason=wanted.reason,
-        also=also,
         needs=tuple(dict.fromkeys(needs)),
         toolchain=place.toolchain,
-        platform=written.platform if written and written.platform else place.platform,
+        platform=next((row.platform for row in written if row.platform), place.platform),
         signature=(graph.crate.name, f"{one.closure & ~graph.chosen & ~graph.default:x}"),
     )
 
@@ -266,7 +233,7 @@ def _row(
 def flags_of(graph: FeatureGraph, generators: int) -> str:
     """What tells cargo to build this combination."""
     package = f"--package {graph.crate.name}"
-    if graph.names and generators == graph.chosen:
+    if _is_all(graph, generators):
         return f"{package} --all-features"
     features = ",".join(name for name in graph.features_of(generators) if name != "default")
     base = package if generators & graph.default else f"{package} --no-default-features"
@@ -276,6 +243,9 @@ def flags_of(graph: FeatureGraph, generators: int) -> str:
 def _named(graph: FeatureGraph, one: Combination) -> str:
     if one.generators == 0:
         return "none"
-    if graph.names and one.generators == graph.chosen:
-        return "all"
-    return ",".join(graph.features_of(one.generators))
+    return "all" if _is_all(graph, one.generators) else ",".join(graph.features_of(one.generators))
+
+
+def _is_all(graph: FeatureGraph, generators: int) -> bool:
+    """Whether these are all features, and there are any but `default`."""
+    return generators == graph.everything and bool(generators & ~graph.default)

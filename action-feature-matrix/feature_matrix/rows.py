@@ -88,10 +88,13 @@ def _given(name: str, entry: object, graphs: Mapping[str, FeatureGraph], configu
         ) from error
     flags = flags_of(graph, generators)
     called = "all" if flags.endswith("--all-features") else features or "none"
-    for row in configuration.rows:
-        default = graph.default if row.default and "default" in graph.crate.features else 0
-        if row.crate == crate and graph.mask(row.features) | default == generators:
-            called = row.description or called
+    build = graph.identity(graph.closure(generators))
+    for row in reversed(configuration.rows):
+        default = graph.default & graph.everything if row.default else 0
+        same = (
+            row.crate == crate and graph.identity(graph.closure(graph.mask(row.features) | default)) == build
+        )
+        called = row.description or called if same else called
     place = configuration.settings.get(crate)
     return Row(
         crate=crate,

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
-from feature_matrix.compile_targets import idle_features
 from feature_matrix.configuration import Configuration, read_configuration
 from feature_matrix.constraints import Constraints, constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.feature_uses import idle_features
 from feature_matrix.inputs import DEFAULT_CONFIG, Settings
 from feature_matrix.manifests import Crate, Workspace, read_workspace
 from feature_matrix.sources import source_text
@@ -28,7 +28,7 @@ def graph_of(crate: Crate, workspace: Workspace) -> FeatureGraph:
     idle: frozenset[str] = frozenset()
     if workspace.target:
         required = {feature for features in crate.targets.values() for feature in features}
-        idle = idle_features(crate.names(), source_text(crate, workspace), workspace.target) - required
+        idle = idle_features(crate.names(), source_text(crate), workspace.target) - required
     return FeatureGraph(crate, workspace.crates, idle=idle)
 
 

@@ -9,6 +9,8 @@ from actionlib.errors import ActionError
 from feature_matrix.planning import Row
 from feature_matrix.timings import Timings
 
+DESCRIBED = 4  # rows of one entry
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -94,7 +96,7 @@ def _filled(weights: Sequence[float], capacity: float) -> list[int]:
 def as_matrix(shards: Sequence[Shard]) -> dict[str, list[dict[str, object]]]:
     """For `strategy: matrix:`. `rows` is for `validate`, which computes the rest again; an entry has a size limit.
 
-    An entry with one row has its crate, features, flags and description too.
+    An entry with one row has its crate, features and flags too.
     """
     return {"include": [_entry(shard, len(shards)) for shard in shards]}
 
@@ -103,6 +105,7 @@ def _entry(shard: Shard, count: int) -> dict[str, object]:
     first = shard.rows[0]
     entry: dict[str, object] = {
         "name": shard.name,
+        "description": _described(shard.rows),
         "shard": f"{shard.number}/{count}",
         "toolchain": first.toolchain,
         "platform": first.platform,
@@ -110,9 +113,19 @@ def _entry(shard: Shard, count: int) -> dict[str, object]:
         "rows": [{"crate": row.crate, "features": ",".join(row.features)} for row in shard.rows],
     }
     if len(shard.rows) == 1:
-        entry |= {"crate": first.crate, "features": ",".join(first.features)}
-        entry |= {"flags": first.flags, "description": first.description}
+        entry |= {"crate": first.crate, "features": ",".join(first.features), "flags": first.flags}
     return entry
+
+
+def _described(rows: Sequence[Row]) -> str:
+    """The rows in words; of many the first ones, and long ones cut."""
+    if len(rows) == 1:
+        return rows[0].description
+    shown = [
+        one if len(one) <= 80 else f"{one[:79]}…" for one in (row.description for row in rows[:DESCRIBED])
+    ]
+    more = len(rows) - len(shown)
+    return "; ".join([*shown, f"and {more} more"] if more else shown)
 
 
 def _name(rows: Sequence[Row], number: int, count: int) -> str:

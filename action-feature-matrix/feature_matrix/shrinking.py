@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from feature_matrix.constraints import Solver
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.implications import bits_of
 
 # Whether a combination (its features as a mask) fails in the same way: True, False, or None when there is no time left.
 Fails = Callable[[int], bool | None]
@@ -18,13 +19,15 @@ Fails = Callable[[int], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """The least set that still fails. `exact` when each of its features was shown to be necessary.
+    """The least set that still fails. `exact` when no allowed combination with one feature less does.
 
-    `cure` are features with which it passes, none of which can be spared; 0 when that is not known.
+    `untried` are those of its features without which the constraints forbid what is left. `cure` are features with
+    which it passes, none of which can be spared; 0 when that is not known.
     """
 
     features: int
     exact: bool
+    untried: int = 0
     cure: int = 0
 
 
@@ -34,31 +37,37 @@ def shrink(graph: FeatureGraph, solver: Solver, failing: int, fails: Fails, *, p
     `passing` is a combination that is known to pass and enables all of the answer, if there is one: then what it has
     besides is shrunk too, to the least addition that cures. Combinations that the constraints forbid are not tried.
     """
-    memo: dict[int, bool | None] = {}
+    memo: dict[int, bool | None] = {graph.identity(graph.closure(failing)): True}
+
+    def allowed(features: int) -> bool:
+        whole = solver.complete(features)
+        return whole is not None and whole.generators == features and solver.allows(whole)
 
     def test(features: int) -> bool | None:
-        whole = solver.complete(features)
-        if whole is None or whole.generators != features or not solver.allows(whole):
-            return False
-        key = graph.identity(whole.closure)
+        key = graph.identity(graph.closure(features))
         if key not in memo:
             memo[key] = fails(features)
         return memo[key]
 
-    memo[graph.identity(graph.closure(failing))] = True
+    def still_fails(features: int) -> bool | None:
+        return test(features) if allowed(features) else False
+
     every = graph.closure(failing) & graph.chosen
-    start = every if test(every) else failing
-    least, exact = _minimise(graph, start, test)
+    start = every if still_fails(every) else failing
+    least, exact = _minimise(graph, start, still_fails)
+    untried = sum(bit for bit in bits_of(least) if not allowed(least & ~bit))
     if not exact or not passing or graph.closure(passing) & least != least:
-        return Shrunk(least, exact)
+        return Shrunk(least, exact, untried)
     added = graph.closure(passing) & graph.chosen & ~graph.closure(least)
 
     def passes(some: int) -> bool | None:
+        if not allowed(least | some):
+            return False
         answer = test(least | some)
         return None if answer is None else not answer
 
     cure, known = _minimise(graph, added, passes)
-    return Shrunk(least, exact, cure if known else 0)
+    return Shrunk(least, exact, untried, cure if known and passes(cure) else 0)
 
 
 def _minimise(graph: FeatureGraph, start: int, test: Fails) -> tuple[int, bool]:
@@ -66,8 +75,7 @@ def _minimise(graph: FeatureGraph, start: int, test: Fails) -> tuple[int, bool]:
 
     First goes, one by one, what only enables others of the set; then halves, quarters and so on of the rest.
     """
-    bits = [1 << index for index in range(len(graph.names))] + [graph.default]
-    kept = sorted((bit for bit in bits if start & bit), key=lambda bit: -graph.closure(bit).bit_count())
+    kept = sorted(bits_of(start), key=lambda bit: -graph.closure(bit).bit_count())
     for bit in [bit for bit in kept if graph.closure(bit) & start != bit]:
         rest = [one for one in kept if one != bit]
         answer = test(sum(rest))

@@ -25,6 +25,11 @@ class Outputs:
         self._log = sys.stderr if quiet else sys.stdout
         self._on_runner = environ.get("GITHUB_ACTIONS") == "true"
 
+    @property
+    def at_prompt(self) -> bool:
+        """Whether nothing takes outputs, and they are shown to a person instead."""
+        return "OUTPUT" not in self._files
+
     def set_output(self, name: str, value: str) -> None:
         """Set one output of the step."""
         if "OUTPUT" in self._files:

@@ -22,6 +22,7 @@ jobs:
       commands: check
       max-jobs: 4
 """
+CONFIGURED = "      config: examples/voice-app/.github/feature-matrix.yml\n"
 PLATFORMS = """
       packages: coldvox-vad
       warm-up: ''
@@ -71,6 +72,13 @@ def checked(log: str) -> list[str]:
     )
 
 
+def assert_configured(log: str) -> None:
+    """The sample application's: one is deprecated, one for development only, which a push is not."""
+    assert "a deprecated combination is tested: coldvox-app: The fixed threshold of the first version" in log
+    assert re.search(r"Left out, for development rows are .*: coldvox-app: Examples", log)
+    assert "coldvox-app: Vosk only" in log
+
+
 def test_the_example_plans_and_checks_every_row_in_four_jobs(act: Act, tmp_path):
     workflow = (ROOT / "examples/workflows/feature-matrix.yml").read_text()
     repository = repository_with(tmp_path, {".github/workflows/ci.yml": workflow})
@@ -78,14 +86,20 @@ def test_the_example_plans_and_checks_every_row_in_four_jobs(act: Act, tmp_path)
     assert run.exit_code == 0, run.log[-5000:]
     rows, jobs = map(int, re.search(r"(\d+) rows for 6 crates in (\d+) jobs", run.log).groups())
     assert jobs == 4
+    assert_configured(run.log)
     assert len(checked(run.log)) == len(set(checked(run.log))) == rows
 
 
 def test_the_reusable_workflow_builds_once_checks_every_row_and_says_so_at_the_end(act: Act, tmp_path):
-    caller = CALLER + "      warm-up: echo built >> $NOTES/warm-ups; cargo check --workspace --all-targets\n"
+    caller = (
+        CALLER
+        + CONFIGURED
+        + "      warm-up: echo built >> $NOTES/warm-ups; cargo check --workspace --all-targets\n"
+    )
     run = run_reusable(act, repository_calling(tmp_path, caller))
     assert run.exit_code == 0, run.log[-5000:]
     assert act.note("warm-ups") == ["built"]
+    assert_configured(run.log)
     rows = int(re.search(r"(\d+) rows for 6 crates in 4 jobs", run.log)[1])
     assert len(checked(run.log)) == len(set(checked(run.log))) == rows
     assert f"Feature matrix: all {rows} combinations pass" in run.log

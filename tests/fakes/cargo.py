@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 
+from fakes.feature_crates import Manifest
 from fakes.steps import StepRun
 
 CARGO = shutil.which("cargo")
@@ -29,6 +30,25 @@ def write_crate(folder: Path, manifest: str = "", name: str = "sample", source: 
     (folder / "Cargo.toml").write_text(
         f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{manifest}'
     )
+
+
+def write_features(folder: Path, features: Manifest, optional: Collection[str], name: str = "sample") -> Path:
+    """A workspace of one crate with these features, and of the path-only dependencies that they name. Its manifest."""
+    wanted: dict[str, set[str]] = {key: set() for key in optional}
+    for value in (value for values in features.values() for value in values if "/" in value):
+        key, _, feature = value.partition("/")
+        wanted.setdefault(key.removesuffix("?"), set()).add(feature)
+    table = "[workspace]\n[features]\n"
+    table += "".join(f"{one} = {json.dumps(list(values))}\n" for one, values in features.items())
+    table += "[dependencies]\n"
+    for key, names in wanted.items():
+        write_crate(
+            folder / key, "[features]\n" + "".join(f"{one} = []\n" for one in sorted(names)), name=key
+        )
+        option = ", optional = true" if key in optional else ""
+        table += f'{key} = {{ path = "{key}", default-features = false{option} }}\n'
+    write_crate(folder, table, name=name)
+    return folder / "Cargo.toml"
 
 
 def entries_of(step: StepRun) -> list[dict[str, object]]:

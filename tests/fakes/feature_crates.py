@@ -11,15 +11,25 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from feature_matrix.manifests import Crate, Dependency
 
 Manifest = dict[str, tuple[str, ...]]
+Pairs = set[tuple[str, bool, str, bool]]
 
 
 def enabled(
     features: Mapping[str, Iterable[str]], optional: Iterable[str], wanted: Iterable[str]
 ) -> frozenset[str]:
     """Names of features, `dep:x` and `x/f` that `wanted` enables; `default` is left out. No implicit features."""
+    return with_default(features, optional, wanted) - {"default"}
+
+
+def with_default(
+    features: Mapping[str, Iterable[str]], optional: Iterable[str], wanted: Iterable[str]
+) -> frozenset[str]:
+    """The same with the name `default` where it is enabled."""
     reached = set(wanted)
     optional = set(optional)
     while True:
@@ -35,14 +45,33 @@ def enabled(
                 elif f"dep:{name[:-1]}" in reached or name[:-1] not in optional:
                     more.add(f"{name[:-1]}/{rest}")
         if more <= reached:
-            return frozenset(reached - {"default"})
+            return frozenset(reached)
         reached |= more
 
 
-def pairs_shown(rows: Iterable[frozenset[str]], names: Iterable[str]) -> set[tuple[str, bool, str, bool]]:
-    """All pairs of features, each on or off, that appear in the closures."""
+def subsets(names: Iterable[str]) -> list[frozenset[str]]:
+    """All of them."""
     names = sorted(names)
-    return {(one, one in row, other, other in row) for row in rows for one, other in combinations(names, 2)}
+    return [frozenset(some) for size in range(len(names) + 1) for some in combinations(names, size)]
+
+
+def chosen_names(features: Manifest) -> list[str]:
+    """The features, and `default` only where it holds more than features."""
+    own = any(value not in features for value in features.get("default", ()))
+    return sorted(name for name in features if name != "default" or own)
+
+
+def pairs_shown(features: Manifest, optional: Iterable[str], rows: Iterable[Iterable[str]]) -> Pairs:
+    """All pairs of features, each on or off, that appear in what rows enable; `default` is on where it adds nothing."""
+    names, found = chosen_names(features), set()
+    for row in rows:
+        build = enabled(features, optional, row)
+        on = build & set(features)
+        for more in (frozenset(), frozenset({"default"} & set(names))):
+            if enabled(features, optional, on | more) == build:
+                shown = on | more
+                found |= {(one, one in shown, other, other in shown) for one, other in combinations(names, 2)}
+    return found
 
 
 def edges_noticed(
@@ -86,10 +115,10 @@ def crate(
     )
 
 
-def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
+def synthetic(seed: int, count: int = 0) -> tuple[Manifest, tuple[str, ...]]:
     """Features and optional dependencies of crate number `seed`: chains, diamonds, weak and cross-crate edges."""
     chance = random.Random(f"feature crates {seed}")
-    count = (4, 7, 10, 14, 18, 22, 26, 32, 38, 44, 52, 60)[seed % 12]
+    count = count or (4, 7, 10, 14, 18, 22, 26, 32, 38, 44, 52, 60)[seed % 12]
     names = [f"f{number:02}" for number in range(count)]
     optional = tuple(f"d{number}" for number in range(1 + count // 8))
     features: Manifest = {"default": tuple(chance.sample(names, min(3, count)))}
@@ -109,6 +138,40 @@ def synthetic(seed: int) -> tuple[Manifest, tuple[str, ...]]:
     for number, dependency in enumerate(optional):  # each is reachable, and none is an implicit feature
         features[names[number]] = tuple(dict.fromkeys([*features[names[number]], f"dep:{dependency}"]))
     return features, optional
+
+
+def tangled(seed: int) -> tuple[Manifest, tuple[str, ...]]:
+    """The same with circles, features above all and above half of them, and a `default` with an edge of its own."""
+    features, optional = synthetic(seed)
+    names = [name for name in features if name != "default"]
+    chance = random.Random(f"tangled crates {seed}")
+    for _ in range(1 + len(names) // 10):
+        one, other, third = chance.sample(names, 3)
+        features[one] += (other,)
+        features[other] += (third,)
+        features[third] += (one,)
+    features |= {"full": tuple(names), "half": tuple(names[: len(names) // 2])}
+    features["default"] += (f"dep:{optional[0]}",)
+    return {name: tuple(dict.fromkeys(values)) for name, values in features.items()}, optional
+
+
+@st.composite
+def small_crates(draw: st.DrawFn) -> tuple[Manifest, tuple[str, ...]]:
+    """Up to six features: circles, one above all others, defaults with edges of their own, weak and strong edges."""
+    names = [f"f{number}" for number in range(draw(st.integers(1, 4)))]
+    edges = ["dep:x", "x/fast", "x?/slow", "y/fast"]
+    features: Manifest = {}
+    for name in names:
+        others = st.sampled_from([one for one in [*names, *edges] if one != name])
+        features[name] = tuple(draw(st.lists(others, max_size=3, unique=True)))
+    if draw(st.booleans()):
+        features["full"] = tuple(names)
+    if draw(st.booleans()):
+        features["default"] = tuple(
+            draw(st.lists(st.sampled_from([*names, *edges]), max_size=3, unique=True))
+        )
+    hidden = any("dep:x" in values for values in features.values())
+    return features, ("x",) if hidden else ()
 
 
 # The features of ColdVox's two largest crates in September 2025, as far as planning knows them.

@@ -49,10 +49,9 @@ def configure(workspace: Path) -> Callable[[str], None]:
 
 @pytest.fixture
 def voice_app(workspace: Path) -> Path:
-    """A copy of the sample application, as the workspace."""
-    shutil.copytree(
-        ROOT / "examples/voice-app", workspace, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target")
-    )
+    """A copy of the sample application, as the workspace, without its configuration."""
+    ignored = shutil.ignore_patterns("target", ".github")
+    shutil.copytree(ROOT / "examples/voice-app", workspace, dirs_exist_ok=True, ignore=ignored)
     return workspace
 
 

@@ -78,6 +78,17 @@ def test_each_mistake_is_found_and_named_with_its_place(matrix, crate, manifest,
     assert rule in step.summary
 
 
+def test_a_feature_whose_name_stands_in_a_text_only_is_unused(matrix, crate):
+    (crate / "src/lib.rs").write_text('pub const KIND: &str = "used";\n')
+    step = lint(matrix, crate, PACKAGE + "[features]\nused = []\n")
+    assert [one["rule"] for one in step.facts["findings"]] == ["feature-unused"]
+
+
+def test_what_an_editor_leaves_beside_the_source_does_no_harm(matrix, crate):
+    (crate / "src/.#lib.rs").symlink_to("nobody@host.1234")
+    assert lint(matrix, crate, PACKAGE + "[features]\nused = []\n").outputs["findings"] == "0"
+
+
 def test_a_sound_manifest_has_no_finding(matrix, crate):
     step = lint(matrix, crate, PACKAGE + 'rust-version = "1.78"\n[features]\nused = []\n', lock=4)
     assert (step.exit_code, step.outputs["findings"]) == (0, "0"), step.log

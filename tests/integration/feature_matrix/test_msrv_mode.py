@@ -43,7 +43,7 @@ def test_none_default_and_all_features_are_checked_with_the_declared_version(wor
     results = results_of(step)
     assert len(results) == 3
     assert all(name.endswith(f"(Rust {here()})") for name in results)
-    assert {row["features"] for row in results.values()} == {"", "default", "audio,network"}
+    assert {row["features"] for row in results.values()} == {"", "default", "default,audio,network"}
 
 
 def test_what_does_not_build_fails_with_the_features_that_do_it(workspace, msrv):

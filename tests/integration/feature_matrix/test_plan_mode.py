@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate
-from fakes.feature_crates import enabled, synthetic
+from fakes.cargo import CARGO, TOOLCHAIN, needs_cargo, rows_of, write_crate, write_features
+from fakes.feature_crates import COLDVOX, enabled, synthetic, tangled, with_default
+from fakes.steps import ROOT
 
+VOICE_APP_FEATURES = tomllib.loads((ROOT / "examples/voice-app/app/Cargo.toml").read_text())["features"]
 HACK = Path(sys.executable).parent / "cargo-hack"
 
 
@@ -75,40 +78,69 @@ def test_the_counts_beside_the_plan_are_what_cargo_hack_runs(matrix, voice_app, 
         assert facts[name] == len(listed.stdout.splitlines())
 
 
+OWN_DEFAULT = {
+    "default": ("a", "dep:x", "y?/quiet"),
+    "a": ("b",),
+    "b": ("c", "x?/speed"),
+    "c": ("a",),
+    "d": ("dep:y",),
+    "full": ("a", "d", "default"),
+}
+
+
 @needs_cargo
-def test_rustc_sees_the_features_that_were_computed(matrix, workspace):
-    """Cargo's own resolver and ours agree, on chains, diamonds, weak and cross-crate edges."""
-    features, optional = synthetic(2)
-    for name in optional:
-        write_crate(workspace / name, "[features]\nspeed = []\nquiet = []\n", name=name)
-    table = "[workspace]\n[features]\n" + "".join(
-        f"{name} = {json.dumps(list(values))}\n" for name, values in features.items()
-    )
-    table += "[dependencies]\n" + "".join(
-        f'{name} = {{ path = "{name}", optional = true, default-features = false }}\n' for name in optional
-    )
-    write_crate(workspace, table)
+@pytest.mark.parametrize(
+    ("features", "optional"),
+    [
+        synthetic(1),
+        synthetic(2),
+        synthetic(5),
+        tangled(1),
+        tangled(2),
+        (OWN_DEFAULT, ("x", "y")),
+        *COLDVOX.values(),
+    ],
+    ids=["small", "chains", "large", "tangled", "more tangled", "own default", *COLDVOX],
+)
+def test_rustc_sees_the_features_that_were_computed(matrix, workspace, features, optional):
+    """Cargo's own resolver and ours agree, on chains, diamonds, circles, weak and cross-crate edges, and on default."""
+    write_features(workspace, features, optional)
     step = matrix(mode="plan", packages=["sample"], environ=TOOLCHAIN)
     assert step.exit_code == 0, step.log
-    for row in rows_of(step):
-        done = subprocess.run(
-            [CARGO, "check", "--offline", "--quiet", "--message-format=json", *row["flags"].split()],
-            cwd=workspace,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        seen = {
-            message["target"]["name"]: set(message["features"]) - {"default"}
-            for message in map(json.loads, done.stdout.splitlines())
-            if message["reason"] == "compiler-artifact"
-        }
-        wanted = set(filter(None, row["features"].split(",")))
-        expected = enabled(features, optional, wanted)
-        assert seen.pop("sample") == expected & set(features)
-        assert set(seen) == {name.removeprefix("dep:") for name in expected if name.startswith("dep:")}
-        for name, found in seen.items():
-            assert found == {one.split("/")[1] for one in expected if one.startswith(f"{name}/")}
+    (plan,) = step.facts["crates"]
+    assert (plan["pairs"], plan["edges"]) == (plan["pairs_feasible"], plan["edges_feasible"])
+    for row in plan["rows"]:
+        expected = with_default(features, optional, row["features"])
+        for flags in (row["flags"], *map(flags_named, row["also"])):
+            seen = features_seen(workspace, flags)
+            assert seen.pop("sample") - {"default"} == expected & set(features) - {"default"}
+            assert set(seen) & set(optional) == {key for key in optional if f"dep:{key}" in expected}
+            for key, found in seen.items():
+                assert found == {one.split("/")[1] for one in expected if one.startswith(f"{key}/")}
+        assert ("default" in features_seen(workspace, row["flags"])["sample"]) == ("default" in expected)
+
+
+def flags_named(name: str) -> str:
+    """What tells cargo to build what a plan calls so."""
+    known = {"none": "--no-default-features", "all": "--all-features"}
+    return f"--package sample {known.get(name) or f'--no-default-features --features {name}'}"
+
+
+def features_seen(folder: Path, flags: str) -> dict[str, set[str]]:
+    """The features that rustc is given for each package that cargo builds for these flags."""
+    done = subprocess.run(
+        [CARGO, "check", "--offline", "--quiet", "--message-format=json", *flags.split()],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    messages = map(json.loads, done.stdout.splitlines())
+    return {
+        message["target"]["name"].replace("_", "-"): set(message["features"])
+        for message in messages
+        if message["reason"] == "compiler-artifact"
+    }
 
 
 @needs_cargo
@@ -183,6 +215,56 @@ def test_constraints_and_curated_rows_come_from_the_configuration(matrix, voice_
         "a deprecated combination is tested: coldvox-app: level3 (line 7)" in one for one in step.warnings
     )
     assert sum("For developers" in row["description"] for row in rows) == developers
+
+
+@needs_cargo
+def test_the_sample_application_says_what_its_features_need_and_which_rows_are_for_whom(matrix, voice_app):
+    configuration = (ROOT / "examples/voice-app/.github/feature-matrix.yml").read_text()
+    (voice_app / "rows.yml").write_text(configuration)
+    push = {**TOOLCHAIN, "GITHUB_EVENT_NAME": "push"}
+    step = matrix(mode="plan", config="rows.yml", packages="coldvox-app", environ=push)
+    assert step.exit_code == 0, step.log
+    called = {row["description"].removeprefix("coldvox-app: ") for row in rows_of(step)}
+    assert called > {"Vosk only", "Typing without recognition", "The fixed threshold of the first version"}
+    assert "Examples" not in called
+    assert len(step.warnings) == 1
+    for row in rows_of(step):
+        on = enabled(VOICE_APP_FEATURES, ("coldvox-text-injection",), row["features"].split(","))
+        assert ("gui" in row["needs"]) == ("text-injection" in on)
+        assert ("libvosk" in row["needs"]) == ("vosk" in on)
+
+
+def at_prompt(folder: Path, tmp_path: Path, *arguments: str) -> str:
+    """What `coldvox-actions feature-matrix --mode plan` shows there."""
+    command = [
+        sys.executable,
+        ROOT / "shared/coldvox_actions.py",
+        "feature-matrix",
+        "--mode",
+        "plan",
+        *arguments,
+    ]
+    outside = ("GITHUB_", "RUNNER_", "INPUT")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    environ["COLDVOX_ACTIONS_HOME"] = str(tmp_path / "state")
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+@needs_cargo
+def test_a_person_is_shown_the_combinations_and_why_and_gets_development_rows(voice_app, tmp_path):
+    (voice_app / "rows.yml").write_text(CONFIGURATION)
+    shown = at_prompt(voice_app, tmp_path, "--config", "rows.yml", "--packages", "coldvox-app")
+    lines = [line.split(maxsplit=3) for line in shown.splitlines()]
+    assert ["default", "features", "default"] in lines
+    assert ["curated,", "line", "8", "For developers"] in lines
+    assert "include" not in shown
+    assert max(map(len, shown.splitlines())) < 400
+
+
+@needs_cargo
+def test_the_matrix_can_be_had_as_json_at_the_prompt(voice_app, tmp_path):
+    facts = json.loads(at_prompt(voice_app, tmp_path, "--json", "--max-jobs", "3"))
+    assert [entry["shard"] for entry in facts["matrix"]["include"]] == ["1/3", "2/3", "3/3"]
 
 
 @needs_cargo
@@ -316,22 +398,10 @@ def test_on_one_target_what_builds_the_same_is_one_row(matrix, workspace):
     assert len(set(builds)) == len(builds)
 
 
-def built_with(folder: Path, names: str) -> frozenset[tuple[str, frozenset[str]]]:
+def built_with(folder: Path, name: str) -> frozenset[tuple[str, frozenset[str]]]:
     """The dependencies that cargo builds for these features, each with its own features."""
-    given = {"none": [], "all": ["--all-features"]}.get(names, ["--features", names])
-    done = subprocess.run(
-        [CARGO, "check", "--offline", "--quiet", "--package=sample", "--message-format=json", *given],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    messages = map(json.loads, done.stdout.splitlines())
-    return frozenset(
-        (message["target"]["name"], frozenset(message["features"]))
-        for message in messages
-        if message["reason"] == "compiler-artifact" and message["target"]["name"] != "sample"
-    )
+    seen = features_seen(folder, flags_named(name))
+    return frozenset((package, frozenset(found)) for package, found in seen.items() if package != "sample")
 
 
 def test_without_rustc_nothing_can_be_planned_for_a_target(matrix, workspace, tmp_path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.feature_crates import crate
-from feature_matrix.compile_targets import CompileTarget, idle_features
+from feature_matrix.compile_targets import CompileTarget
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.feature_uses import idle_features, is_used
 from feature_matrix.planning import plan_crate
 
 LINUX = CompileTarget(
@@ -84,6 +85,27 @@ mod both {}
 def test_features_that_no_code_here_can_depend_on_are_idle(more, idle):
     names = ["win", "used", "attribute", "macro", "both", "nowhere"]
     assert idle_features(names, SOURCE + more, LINUX) == idle
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ('#[cfg(feature = "a")]', True),
+        ('#[cfg(feature="a")]', True),
+        ('#[cfg(feature = r#"a"#)]', True),
+        ('const TEXT: &str = "a";', False),
+        ('#[cfg(feature = "ab")]', False),
+        ('fn main() { std::env::var("CARGO_FEATURE_A"); }', True),
+        ('fn main() { std::env::var("CARGO_FEATURE_AB"); }', False),
+        ('fn main() { std::env::var(format!("CARGO_FEATURE_{x}")); }', True),
+        (r'fn main() { write(path, "#[cfg(feature = \"a\")]"); }', True),
+        ('macro_rules! on { ($f:literal) => { #[cfg(feature = $f)] } }\non!("a");', True),
+        ('macro_rules! on { ($f:literal) => { #[cfg(feature = $f)] } }\non!("b");', False),
+    ],
+)
+def test_a_feature_is_used_where_code_asks_for_it_and_not_where_a_text_is_the_same(source, used):
+    assert is_used("a", source) is used
+    assert idle_features(["a"], source, LINUX) == (set() if used else {"a"})
 
 
 def test_what_builds_the_same_on_the_target_is_one_row_and_its_pairs_are_no_goals():

@@ -66,9 +66,23 @@ def test_an_empty_file_says_nothing(tmp_path, text):
         ("crates:\n  ap:\n    skip: fast\n", 2, "'ap' is not known here. Did you mean 'app'?"),
         ("crates:\n  app:\n    exclusiv: []\n", 3, "'exclusiv' is not known here. Did you mean 'exclusive'?"),
         ("crates:\n  app:\n    exclusive: fast\n", 3, "a list belongs here"),
+        (
+            "crates:\n  app:\n    exclusive: [fast, small]\n",
+            3,
+            "'exclusive' holds 'fast'. Allowed: lists, as in exclusive: [[a, b], [c, d]]",
+        ),
+        (
+            "crates:\n  app:\n    at-least-one-of:\n      - fast, small\n",
+            4,
+            "'at-least-one-of' holds 'fast, small'",
+        ),
+        ("crates:\n  app:\n    group: [[fast]]\n", 3, "[fast] has too few features. Allowed: 2 or more"),
+        ("crates:\n  app:\n    exclusive: [[fast, fast]]\n", 3, "[fast] has too few features"),
+        ("crates:\n  app:\n    at-least-one-of: [[]]\n", 3, "[] has too few features. Allowed: 1 or more"),
+        ("crates:\n  app:\n    requires: {tls: []}\n", 3, "[] has too few features. Allowed: 1 or more"),
         ("crates:\n  app: [fast]\n", 2, "a mapping belongs here"),
         ("rows:\n  - features: fast\n", 2, "this row needs 'crate'. Allowed: app, lib"),
-        ("rows:\n  - crate: app\n    dev: yes\n", 3, "'yes' belongs to neither. Allowed: true, false"),
+        ("rows:\n  - crate: app\n    dev: yes\n", 3, "'yes' is neither true nor false. Allowed: true, false"),
         ("rows:\n  - crate: app\n    crate: lib\n", 3, "'crate' stands here twice"),
         ("rows:\n  - crate: [app]\n", 2, "a text belongs here"),
         ("crates:\n  app: [\n", 3, "not valid YAML"),
@@ -80,6 +94,16 @@ def test_a_mistake_is_told_with_its_line(tmp_path, text, line, said):
         read(tmp_path, text)
     assert f"feature-matrix.yml:{line}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_file_that_is_nested_too_deeply_is_told(tmp_path):
+    with pytest.raises(ActionError, match=r"feature-matrix\.yml is nested too deeply"):
+        read(tmp_path, "[" * 200_000)
+
+
+def test_a_skip_set_may_be_empty_and_means_no_features(tmp_path):
+    found = read(tmp_path, "crates:\n  app:\n    skip-set: [[]]\n")
+    assert [rule.features for rule in found.rules["app"]] == [()]
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actionlib.errors import ActionError
-from fakes.feature_crates import crate, enabled, pairs_shown
+from fakes.feature_crates import crate, edges_noticed, enabled, pairs_shown, subsets, with_default
 from feature_matrix.configuration import CuratedRow, Rule
 from feature_matrix.constraints import constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
@@ -37,7 +35,7 @@ def plan(features, rules, *, strategy="isolate", curated=()) -> CratePlan:
 
 def breaks(rules, features, row) -> list[str]:
     """The rules that a row breaks, by their definition."""
-    on = enabled(features, (), row)
+    on = with_default(features, (), row)
     found = []
     for one in rules:
         inside = set(one.features) & on
@@ -47,48 +45,68 @@ def breaks(rules, features, row) -> list[str]:
             "group": 0 < len(inside) < len(set(one.features)),
             "requires": one.features[0] in on and not set(one.features[1:]) <= on,
             "skip": one.features[0] in row,
-            "skip-set": on == set(one.features),
+            "skip-set": on - {"default"} == enabled(features, (), one.features),
         }
         found += [str(one)] if broken[one.kind] else []
     return found
 
 
-def allowed_closures(features, rules) -> list[frozenset[str]]:
+def allowed_rows(features, rules) -> list[frozenset[str]]:
     """By trying all subsets."""
-    subsets = [some for size in range(len(NAMES) + 1) for some in combinations(NAMES, size)]
-    return [enabled(features, (), some) for some in subsets if not breaks(rules, features, some)]
+    return [some for some in subsets(features) if not breaks(rules, features, some)]
 
 
-acyclic = st.fixed_dictionaries(
-    {
-        name: st.lists(st.sampled_from(NAMES[:index]), max_size=1).map(tuple) if index else st.just(())
+@st.composite
+def acyclic(draw) -> dict[str, tuple[str, ...]]:
+    """Features that imply earlier ones, and a `default` that may hold more than features."""
+    features = {
+        name: tuple(draw(st.lists(st.sampled_from(NAMES[:index]), max_size=1))) if index else ()
         for index, name in enumerate(NAMES)
     }
-)
-some_rules = st.lists(
-    st.tuples(
-        st.sampled_from(("exclusive", "at-least-one-of", "requires", "group", "skip-set")),
-        st.lists(st.sampled_from(NAMES), min_size=2, max_size=3, unique=True),
-    ).map(lambda one: rule(one[0], *one[1])),
-    max_size=3,
-)
+    held = st.lists(st.sampled_from((*NAMES, "x/fast")), max_size=3, unique=True)
+    return {"default": tuple(draw(held)), **features} if draw(st.booleans()) else features
 
 
-@given(acyclic, some_rules, st.sampled_from(STRATEGIES))
-@settings(max_examples=120, deadline=None)
-def test_every_row_is_allowed_and_every_feasible_pair_shown(features, rules, strategy):
-    graph = graph_of(features)
-    if contradiction(graph, rules):
-        assert "circle" in contradiction(graph, rules) or set().union(
-            *allowed_closures(features, rules)
-        ) != set(NAMES)
+@st.composite
+def crates_with_rules(draw) -> tuple[dict[str, tuple[str, ...]], list[Rule]]:
+    features = draw(acyclic())
+    kinds = st.sampled_from(("exclusive", "at-least-one-of", "requires", "group", "skip-set"))
+    named = st.lists(st.sampled_from(sorted(features)), min_size=2, max_size=3, unique=True)
+    rules = draw(st.lists(st.tuples(kinds, named), max_size=3))
+    return features, [rule(kind, *names) for kind, names in rules]
+
+
+@given(crates_with_rules(), st.sampled_from(STRATEGIES))
+@settings(max_examples=150, deadline=None)
+def test_every_row_is_allowed_and_every_feasible_pair_and_implication_shown(made, strategy):
+    features, rules = made
+    allowed = allowed_rows(features, rules)
+    if why := contradiction(graph_of(features), rules):
+        possible = set().union(*(with_default(features, (), row) for row in allowed))
+        assert "circle" in why or possible != set(features)
         return
     planned = plan(features, rules, strategy=strategy)
     rows = [row.features for row in planned.rows]
     assert [breaks(rules, features, row) for row in rows] == [[] for _ in rows]
     if strategy in ("isolate", "pairwise"):
-        shown = pairs_shown([enabled(features, (), row) for row in rows], NAMES)
-        assert shown == pairs_shown(allowed_closures(features, rules), NAMES)
+        assert pairs_shown(features, (), rows) == pairs_shown(features, (), allowed)
+    if strategy == "isolate":
+        assert edges_noticed(features, (), rows) == edges_noticed(features, (), allowed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "features", "left_out"),
+    [
+        ("exclusive", ("default", "b"), "--all-features"),
+        ("skip-set", ("default",), "--package sample"),
+        ("at-least-one-of", ("default",), "--package sample --no-default-features"),
+    ],
+)
+def test_the_default_features_can_be_named_in_a_constraint(kind, features, left_out):
+    planned = plan({"default": ("a",), "a": (), "b": (), "c": ()}, [rule(kind, *features)])
+    flags = [row.flags for row in planned.rows]
+    assert planned.rows
+    assert left_out not in [one.removeprefix("--package sample ") for one in flags] + flags
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.feature_crates import crate, edges_noticed, enabled, synthetic
+from fakes.feature_crates import crate, edges_noticed, enabled, small_crates, synthetic
 from feature_matrix.feature_graph import FeatureGraph
 
 
@@ -40,6 +40,23 @@ def test_an_edge_is_noticed_exactly_when_its_loss_enables_less(seed, data):
     wanted = data.draw(st.sets(st.sampled_from(sorted(features)), min_size=1, max_size=4))
     graph = graph_of(features, optional)
     assert edges_of(graph, wanted) == edges_noticed(features, optional, [wanted])
+
+
+@given(small_crates(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_an_edge_is_noticed_in_circles_and_below_default_too(made, data):
+    features, optional = made
+    wanted = data.draw(st.sets(st.sampled_from(sorted(features))))
+    graph = graph_of(features, optional)
+    assert features_enabled(graph, wanted) == enabled(features, optional, wanted) & set(features)
+    assert edges_of(graph, wanted) == edges_noticed(features, optional, [wanted])
+
+
+def test_an_edge_to_a_feature_that_changes_nothing_is_missed_for_what_that_enables():
+    graph = FeatureGraph(
+        crate({"a": ("win", "odd"), "win": ("b",), "b": (), "odd": ()}), {}, idle=["win", "odd"]
+    )
+    assert edges_of(graph, ["a"]) == {("a", "win"), ("win", "b")}
 
 
 @given(st.integers(0, 10_000), st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from actionlib.errors import ActionError
 from feature_matrix.planning import Row
-from feature_matrix.shards import into_shards
+from feature_matrix.shards import as_matrix, into_shards
 from feature_matrix.timings import Timings
 
 
@@ -64,3 +65,23 @@ def test_more_kinds_of_machine_than_jobs_is_an_error():
 
 def test_no_rows_are_no_jobs():
     assert into_shards([], most=4, times=Timings({})) == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "described"),
+    [
+        (1, "p: f0"),
+        (2, "p: f0; p: f1"),
+        (6, "p: f0; p: f1; p: f2; p: f3; and 2 more"),
+    ],
+)
+def test_each_entry_of_the_matrix_describes_its_rows(count, described):
+    shards = into_shards([row(number) for number in range(count)], most=1, times=Timings({}))
+    (entry,) = as_matrix(shards)["include"]
+    assert entry["description"] == described
+
+
+def test_long_names_are_cut_in_the_description_of_many_rows():
+    long = [replace(row(number), description=f"p: {'f,' * 200}") for number in range(2)]
+    (entry,) = as_matrix(into_shards(long, most=1, times=Timings({})))["include"]
+    assert len(entry["description"]) < 170

@@ -16,10 +16,11 @@ NAMES = "abcdefg"
 FLAT = dict.fromkeys(NAMES, ())
 
 
-def find(graph: FeatureGraph, fails, *, failing: str = NAMES, passing: str = "") -> Shrunk:
-    return shrink(
-        graph, Solver(graph, Constraints()), graph.mask(failing), fails, passing=graph.mask(passing)
-    )
+def find(
+    graph: FeatureGraph, fails, *, failing: str = NAMES, passing: str = "", rules: Constraints | None = None
+) -> Shrunk:
+    solver = Solver(graph, rules or Constraints())
+    return shrink(graph, solver, graph.mask(failing), fails, passing=graph.mask(passing))
 
 
 def names(graph: FeatureGraph, features: int) -> set[str]:
@@ -65,6 +66,32 @@ def test_what_cures_is_found_from_a_combination_that_passes():
 
     found = find(graph, fails, failing="abcd", passing="abdeg")
     assert (names(graph, found.features), names(graph, found.cure)) == ({"b"}, {"e"})
+
+
+def test_what_the_constraints_forbid_is_not_tried_and_told_apart_from_what_passes():
+    graph = FeatureGraph(crate(FLAT, ()), {})
+    requires = Constraints(requires=((graph.mask("a"), graph.mask("b")),))
+    tried = []
+
+    def fails(some: int) -> bool:
+        tried.append(names(graph, some))
+        return "a" in names(graph, some)
+
+    found = find(graph, fails, rules=requires)
+    assert found.exact
+    assert (names(graph, found.features), names(graph, found.untried)) == ({"a", "b"}, {"b"})
+    assert not [some for some in tried if "a" in some and "b" not in some]
+
+
+def test_a_cure_is_something_that_was_tried():
+    graph = FeatureGraph(crate(FLAT, ()), {})
+    requires = Constraints(requires=((graph.mask("d"), graph.mask("f")),))
+
+    def fails(some: int) -> bool:
+        return "b" in names(graph, some) and "d" not in names(graph, some)
+
+    found = find(graph, fails, failing="abc", passing="abcdfg", rules=requires)
+    assert (names(graph, found.features), names(graph, found.cure)) == ({"b"}, {"d", "f"})
 
 
 def test_a_combination_is_tried_once_and_few_are():

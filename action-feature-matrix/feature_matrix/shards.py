@@ -25,7 +25,10 @@ def into_shards(rows: Sequence[Row], *, most: int, times: Timings) -> tuple[Shar
     """At most `most` jobs, as equal in time as can be, in which rows that share built dependencies stay together.
 
     Rows of one toolchain and platform are ordered by crate and by what they enable in dependencies, and cut where the
-    longest part is shortest. Raises ActionError when there are more kinds of machine than jobs.
+    longest part is shortest. Jobs are numbered in that order: as times become known the cuts move, but most rows keep
+    their job's number, by which its cache may be named. Jobs of one row each stand as their rows do.
+
+    Raises ActionError when there are more kinds of machine than jobs.
     """
     kinds: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.signature):
@@ -41,7 +44,8 @@ def into_shards(rows: Sequence[Row], *, most: int, times: Timings) -> tuple[Shar
         for (kind, count) in _share(kinds, most, times)
         for part in _cut(kinds[kind], count, times)
     ]
-    parts.sort(key=lambda part: place[id(part[0])])
+    if len(parts) == len(rows):
+        parts.sort(key=lambda part: place[id(part[0])])
     return tuple(
         Shard(_name(part, number, len(parts)), number, tuple(part)) for number, part in enumerate(parts, 1)
     )

@@ -85,3 +85,19 @@ def test_long_names_are_cut_in_the_description_of_many_rows():
     long = [replace(row(number), description=f"p: {'f,' * 200}") for number in range(2)]
     (entry,) = as_matrix(into_shards(long, most=1, times=Timings({})))["include"]
     assert len(entry["description"]) < 170
+
+
+def test_rows_keep_their_jobs_number_when_times_become_known():
+    """What a job has kept under its number is then of use to it again."""
+    rows = [row(number) for number in (4, 8, 0, 11, 6, 1, 9, 3, 10, 2, 7, 5)]
+    times = {row(number).flags: 4.0 if number < 5 else 5.0 if number < 9 else 7.0 for number in range(12)}
+    first, later = (
+        {one.flags: shard.number for shard in into_shards(rows, most=3, times=known) for one in shard.rows}
+        for known in (Timings({}), Timings(times))
+    )
+    assert sum(first[flags] == number for flags, number in later.items()) >= 9
+
+
+def test_jobs_of_one_row_each_stand_as_their_rows_do():
+    rows = [row(number) for number in (2, 0, 1)]
+    assert [shard.rows[0] for shard in into_shards(rows, most=9, times=Timings({}))] == rows

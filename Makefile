@@ -31,7 +31,7 @@ test: setup ## Lint and all tests
 	$(pytest) $(serial_tests) || failed=1; \
 	exit $$failed
 
-demo: setup-demo ## Run the example workflows under act, cold and warm, and show their job summaries
+demo: setup-demo ## Run the whole pipeline under act, cold and warm, and show its job summaries
 	@$(python) scripts/demo.py
 
 bench: setup ## Run all benchmarks and write docs/benchmarks.md (ONLY="store locks": these, no page); fails on a missed bar

@@ -6,12 +6,12 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
+from actionlib.programs import EXIT_NOT_STARTED, EXIT_TIMED_OUT, ask
 from cache_lock.inputs import KEY_LIMIT
 from cache_lock.paths import PathSet, Roots
 
@@ -87,28 +87,19 @@ def rustc_version(environ: Mapping[str, str], folder: str) -> str:
     release from two vendors, whose compiled crates do not fit each other.
     """
     command = [environ.get("RUSTC") or "rustc", "--version", "--verbose"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=dict(environ),
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE_SECONDS,
-            check=False,
-        )
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    answer = ask(command, environ=environ, folder=folder, seconds=_DEADLINE_SECONDS)
+    if answer.exit_code == EXIT_NOT_STARTED:
         return ""
-    except subprocess.TimeoutExpired as error:
-        raise ActionError(f"`{' '.join(command)}` did not answer in {_DEADLINE_SECONDS} s") from error
-    if done.returncode and not _is_rust(folder):
+    if answer.exit_code == EXIT_TIMED_OUT:
+        raise ActionError(f"`{' '.join(command)}` did not answer in {_DEADLINE_SECONDS} s")
+    if answer.exit_code and not _is_rust(folder):
         return ""  # rustup is there, and no toolchain: this job builds nothing with it
-    if done.returncode:
+    if answer.exit_code:
         raise ActionError(
-            f"`{' '.join(command)}` failed with {done.returncode}: {done.stderr.strip()[:300]}",
+            f"`{' '.join(command)}` failed with {answer.exit_code}: {answer.errors.strip()[:300]}",
             hint="Install the toolchain that rust-toolchain.toml names before this step",
         )
-    facts = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    facts = dict(line.split(": ", 1) for line in answer.text.splitlines() if ": " in line)
     return (
         f"rustc{facts.get('release', '')}-{facts.get('commit-hash', 'unknown')[:9]}-{facts.get('host', '')}"
     )

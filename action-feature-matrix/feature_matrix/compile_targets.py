@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionlib.errors import ActionError
-from feature_matrix.programs import EXIT_NOT_STARTED, ask
+from actionlib.programs import EXIT_NOT_STARTED, ask
 
 ASK_SECONDS = 60
 # What a target decides. Everything else (features, tests, debug assertions, target features) depends on the build.

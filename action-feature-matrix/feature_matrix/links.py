@@ -11,7 +11,7 @@ from urllib.parse import urldefrag
 
 import requests
 
-from feature_matrix.programs import ask
+from actionlib.programs import ask
 
 TIMEOUT_SECONDS = 15
 PAGES_SECONDS = 300

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from actionlib.errors import ActionError
+from actionlib.programs import ask
 from feature_matrix.compile_targets import CompileTarget, read_target
-from feature_matrix.programs import ask
 from feature_matrix.toml_files import read_toml
 from feature_matrix.toml_members import read_members
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
+from actionlib.programs import Answer, ask
 from feature_matrix.manifests import Workspace
-from feature_matrix.programs import Answer, ask
 
 DEADLINE_SECONDS = 900  # it may have to fetch packages
 

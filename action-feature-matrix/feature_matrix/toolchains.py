@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
-from feature_matrix.programs import ask
+from actionlib.programs import ask
 
 ASK_SECONDS = 60
 INSTALL_SECONDS = 900

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import actionlib
 from actionlib.process_tree import set_parent_death_signal
+from actionlib.programs import ask
 from headless_env.audio_layout import FEED, MICROPHONE
 from headless_env.checks.audio import probe
 from headless_env.health import Unhealthy
@@ -141,15 +142,10 @@ def is_recorded(environ: Mapping[str, str]) -> bool:
 
 
 def _pactl(environ: Mapping[str, str], *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["pactl", *arguments], env=_plain(environ), capture_output=True, text=True, timeout=PACTL_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _ServerGone(f"pactl {' '.join(arguments)}: no answer within {PACTL_SECONDS:g} s") from error
-    if done.returncode:
-        raise _ServerGone(f"pactl {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+    answer = ask(["pactl", *arguments], environ=_plain(environ), seconds=PACTL_SECONDS)
+    if answer.exit_code:
+        raise _ServerGone(f"pactl {' '.join(arguments)}: {answer.errors.strip()}")
+    return answer.text
 
 
 def _feed(environ: Mapping[str, str], wav: Path, sound: WavFormat, *, loop: bool) -> None:

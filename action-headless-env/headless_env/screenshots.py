@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from actionlib.programs import ask
 from headless_env.x11 import WM_CLASS, WM_NAME, Client, RequestError, X11Error, connect
 
 TIMEOUT_SECONDS = 10.0
@@ -43,18 +43,12 @@ def save_wayland_screenshot(
     environ: Mapping[str, str], path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> None:
     """Save what the compositor of WAYLAND_DISPLAY shows as a PNG, by grim. Raises ScreenshotFailed."""
-    try:
-        result = subprocess.run(
-            ["grim", "-l", str(_FASTEST), str(path)], env=dict(environ), stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=timeout_seconds, check=False,
-        )  # fmt: skip
-    except OSError as error:
-        raise ScreenshotFailed(f"grim cannot be started: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ScreenshotFailed(f"grim does not end within {timeout_seconds:g} s") from error
-    if result.returncode:
-        said = result.stderr.decode("utf-8", "replace").strip()
-        raise ScreenshotFailed(f"no screenshot of {environ.get('WAYLAND_DISPLAY')}: grim: {said[-500:]}")
+    answer = ask(
+        ["grim", "-l", str(_FASTEST), str(path)], environ=environ, folder=Path.cwd(), seconds=timeout_seconds
+    )
+    if answer.exit_code:
+        why = answer.errors.strip()[-500:]
+        raise ScreenshotFailed(f"no screenshot of {environ.get('WAYLAND_DISPLAY')}: grim: {why}")
 
 
 def window_tree(environ: Mapping[str, str], *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:

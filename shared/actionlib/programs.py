@@ -25,8 +25,10 @@ class Answer:
         return self.errors[begin:].partition("\n\nStack backtrace:")[0].strip()[:3000]
 
 
-def ask(command: Sequence[str], *, environ: Mapping[str, str], folder: Path, seconds: float) -> Answer:
-    """Run a program in this folder, and end it after so many seconds.
+def ask(
+    command: Sequence[str], *, environ: Mapping[str, str], folder: Path | str = "/", seconds: float
+) -> Answer:
+    """Run a program in this folder, without input, and end it after so many seconds.
 
     One that takes longer ends with 124, and one that cannot be started with 127.
     """
@@ -35,6 +37,7 @@ def ask(command: Sequence[str], *, environ: Mapping[str, str], folder: Path, sec
             command,
             cwd=folder,
             env=dict(environ),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",

@@ -59,6 +59,9 @@ def _fetch(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{model.sha256[:16]}.part")
     continued = part.exists()
+    if continued and not os.access(part, os.W_OK):  # another user's: its folder may let us remove it
+        part.unlink()
+        continued = False
     _download(model, part, limit_bytes=limit_bytes, say=say)
     found = _digest_durable(part)
     if found != model.sha256 and continued:

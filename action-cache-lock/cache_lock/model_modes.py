@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
-from actionlib.state import open_state
+from actionlib.state import StateRoot, open_state
 from actionlib.summary import code, escape_cell, size
 from cache_lock import models
 from cache_lock.downloads import fetch
@@ -76,7 +76,8 @@ def _fetch_once(context: Context, settings: Settings, model: Model, folder: Path
         return models.verify(model, folder, stamps)
     limit_gib = DEFAULT_LIMIT_GIB if settings.max_size_gb is None else settings.max_size_gb
     limit = int(limit_gib * GIB)
-    with open_locks(open_state(context.environ)).acquire(
+    state = open_state(context.environ)
+    with open_locks(state).acquire(
         f"fetch {folder / model.name}",
         timeout_seconds=settings.timeout_seconds,
         owner=owner_labels(context.environ),
@@ -86,9 +87,16 @@ def _fetch_once(context: Context, settings: Settings, model: Model, folder: Path
         if verdict.state not in ("missing", "unknown"):
             return verdict
         context.out.say(f"{model.name}: downloading {model.url}")
+        _make_folder((folder / model.name).parent, state)
         fetch(model, folder, stamps, limit_bytes=limit, say=context.out.say)
         verdict = models.verify(model, folder, stamps)
         return replace(verdict, state="fetched") if _is_good(verdict) else verdict
+
+
+def _make_folder(folder: Path, state: StateRoot) -> None:
+    """Below a state root that several users share, a folder for models is shared as well; elsewhere `fetch` makes it."""
+    if folder.is_relative_to(state.path):
+        state.folder(*folder.relative_to(state.path).parts)
 
 
 def _is_good(verdict: Verdict) -> bool:

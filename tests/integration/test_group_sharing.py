@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -11,16 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from actionlib.entrypoint import run_with
 from actionlib.errors import ActionError
 from actionlib.locking import FileLocks
 from actionlib.state import StateRoot, open_state
-from cache_lock import pruning, restoring, saving
+from cache_lock import modes, pruning, restoring, saving
 from cache_lock.paths import PathSet, Roots
 from cache_lock.scopes import HOST_SCOPE
 from cache_lock.store import Store
+from fakes.models import ModelServer, serve_models
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become two other users")
 
+ROOT = Path(__file__).resolve().parents[2]
 GROUP, ANNE, BERT, STRANGER = 61_000, 61_001, 61_002, 61_003
 
 
@@ -50,6 +56,9 @@ def everything_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     pruning.prune(Store(shared(folder)), budget=0)
     with FileLocks(folder / "locks").acquire("x", timeout_seconds=1):
         pass
+    with serve_models() as server:
+        server.files["/m"] = b"m"
+        fetch(folder, "m", server)
 
 
 def become(user: int, work: Callable[[], None], *, umask: int = 0o022) -> None:
@@ -162,3 +171,49 @@ def test_both_wait_for_the_same_lock(place, umask: int) -> None:
         become(ANNE, wait_in_vain, umask=umask)
         become(BERT, wait_in_vain, umask=umask)
     become(BERT, lambda: locks().remove_idle() and None, umask=umask)
+
+
+# --- models ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with serve_models() as found:
+        found.files = {f"/{name}": name.encode() * 1000 for name in ("first.bin", "second.bin")}
+        yield found
+
+
+def fetch(place: Path, name: str, server: ModelServer) -> None:
+    """As a step of the current user."""
+    digest = hashlib.sha256(server.files[f"/{name}"]).hexdigest()
+    inputs = {
+        "mode": "verify", "path": str(place / "state/models"), "fetch": "true",
+        "manifest": f"{name}:sha256:{digest} {server.url}/{name}",
+    }  # fmt: skip
+    environ = {
+        "COLDVOX_ACTIONS_HOME": str(place / "state"), "COLDVOX_ACTIONS_TRUSTED_UIDS": f"{ANNE},{BERT}",
+        "GITHUB_WORKSPACE": str(place / str(os.geteuid())), "HOME": str(place),
+    }  # fmt: skip
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = run_with(ROOT / "action-cache-lock", modes.run, given=lambda: inputs, environ=environ)
+    assert code == 0, said.getvalue()
+    assert (place / "state/models" / name).read_bytes() == server.files[f"/{name}"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_both_fetch_models_into_one_folder_and_each_uses_the_others(place, server, umask: int) -> None:
+    become(ANNE, lambda: fetch(place, "first.bin", server), umask=umask)
+    become(BERT, lambda: fetch(place, "second.bin", server), umask=umask)
+    become(BERT, lambda: fetch(place, "first.bin", server), umask=umask)
+    become(ANNE, lambda: fetch(place, "second.bin", server), umask=umask)
+    assert server.requests == ["/first.bin", "/second.bin"]
+
+
+def test_what_a_killed_job_of_the_other_user_left_is_in_nobodys_way(place, server) -> None:
+    become(ANNE, lambda: fetch(place, "second.bin", server))
+    digest = hashlib.sha256(server.files["/first.bin"]).hexdigest()
+    part = place / f"state/models/.first.bin.{digest[:16]}.part"
+    become(ANNE, lambda: part.write_bytes(b"first") and None)
+    become(BERT, lambda: fetch(place, "first.bin", server))
+    assert not part.exists()

@@ -133,8 +133,10 @@ def hash_of_files(globs: Sequence[str], roots: Roots) -> str:
         )
         count += 1
     if not count:
+        checked_out = Path(roots.workspace, ".git").exists()
+        question = "are the files committed?" if checked_out else "is the repository checked out?"
         raise ActionError(
             f"input 'hash-files' matches no file: {', '.join(globs)}",
-            hint=f"The globs are relative to {roots.workspace}; is the repository checked out?",
+            hint=f"The globs are relative to {roots.workspace}; {question}",
         )
     return total.hexdigest()[:16]

@@ -94,7 +94,7 @@ def _fetch_once(context: Context, settings: Settings, model: Model, folder: Path
 
 
 def _make_folder(folder: Path, state: StateRoot) -> None:
-    """Below a state root that several users share, a folder for models is shared as well; elsewhere `fetch` makes it."""
+    """Below a state root that several users share, a folder for models is shared too; elsewhere `fetch` makes it."""
     if folder.is_relative_to(state.path):
         state.folder(*folder.relative_to(state.path).parts)
 

@@ -152,7 +152,7 @@ def install_lines(tools: Iterable[Tool], *, os_release: str) -> str:
             lines.append(f"sudo {command} install {' '.join(packages)}")
     unknown = [tool.name for tool in tools if not tool.apt]
     if unknown:
-        lines.append(f"in no package that is known here: {', '.join(unknown)}")
+        lines.append(f"no package that is known here has {', '.join(unknown)}: check the spelling")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ def check_host(context: Context, settings: Settings) -> Result:
     level = overall(checks)
     points = score(values)
     penalties = incurred(values)
-    context.summary.heading(f"Health of the host: {LEVELS[level]}, {points} of 100")
+    context.summary.heading(f"Health of the host: {LEVELS[level]} by its limits, {points} of 100 points")
     context.summary.table(
         ("", "metric", "now", "concerning from", "critical from", "is"),
         [
@@ -52,7 +52,7 @@ def check_host(context: Context, settings: Settings) -> Result:
         context.out.say(f"{LEVELS[one.level]:<11} {one.metric.name} {shown}: {one.metric.meaning}")
     for penalty in penalties:
         context.out.say(f"-{penalty.points} points: {penalty.metric} above {penalty.limit:g}")
-    context.out.say(f"Health of the host: {LEVELS[level]}, score {points} of 100.")
+    context.out.say(f"Health of the host: {LEVELS[level]} by its limits, {points} of 100 points.")
     facts = {
         "health": LEVELS[level],
         "level": level,

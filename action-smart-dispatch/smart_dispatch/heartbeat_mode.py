@@ -48,7 +48,7 @@ def _publish(context: Context, settings: Settings, health: HostHealth) -> str:
         )
         raise ActionError(
             f"input {lacking}: the sink '{settings.heartbeat_sink}' needs it",
-            hint="Set both, or use 'heartbeat-sink: file'",
+            hint="Set 'repository', and 'token' or 'token-file'; or use 'heartbeat-sink: file'",
         )
     if settings.heartbeat_sink == "variable":
         return to_variable(environ, token, repository, name=name, text=text)

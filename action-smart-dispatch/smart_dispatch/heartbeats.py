@@ -13,6 +13,7 @@ VERSION = 1
 MOST_CHARACTERS = 140  # of a commit status's description (GitHub's REST API)
 AHEAD_SECONDS = 120.0  # how far another machine's clock may run ahead of ours
 MOST_SLOTS = 10_000  # of one host
+UNREADABLE = "it cannot be read"
 _KEYS = {
     "time": "t",
     "health_score": "h",
@@ -80,12 +81,14 @@ def parse_heartbeat(text: str) -> Heartbeat:
 class Pulse:
     """What the heartbeats say together. None of them is fresh: `beat` is None, and `why` says so.
 
-    `last` is when the last one was, fresh or not (seconds since 1970); 0 without any.
+    `last` is when the last one was, fresh or not (seconds since 1970); 0 without any. `unreadable`: there was nothing
+    else than what is no heartbeat.
     """
 
     beat: Heartbeat | None
     why: str = ""
     last: float = 0.0
+    unreadable: bool = False
 
 
 def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float) -> Pulse:
@@ -100,7 +103,7 @@ def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float
         try:
             one = parse_heartbeat(text)
         except (ValueError, TypeError, RecursionError) as error:
-            why = f"it cannot be read: {error}"[:200]
+            why = f"{UNREADABLE}: {error}"[:200]
             continue
         last = max(last, min(one.time, now))
         if one.time > now + AHEAD_SECONDS:
@@ -110,7 +113,9 @@ def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float
         elif host not in newest or one.time > newest[host].time:
             newest[host] = one
     beats = list(newest.values())
-    return Pulse(_together(beats), "", last) if beats else Pulse(None, why, last)
+    if beats:
+        return Pulse(_together(beats), "", last)
+    return Pulse(None, why, last, unreadable=why.startswith(UNREADABLE))
 
 
 def _together(beats: Sequence[Heartbeat]) -> Heartbeat:

@@ -131,6 +131,15 @@ def _find_heartbeat(context: Context, settings: Settings, known: Knowledge) -> N
         except (ActionError, OSError) as error:
             known.notes.append(f"no heartbeat: {error}")
     known.pulse = pulse_of(texts, now=time.time(), ttl_seconds=60 * settings.heartbeat_ttl_minutes)
+    if known.pulse.unreadable:
+        known.notes.append(
+            f"{known.heartbeat_source} is '{texts[-1][1][:80]}', and {known.pulse.why}; "
+            "allowed: what `mode: heartbeat` tells"
+        )
+    if known.pulse.beat and known.pulse.beat.slots is None and known.activity.runners is None:
+        known.notes.append(
+            "the heartbeat counts no runner service on its host, so that it does not tell whether one is online"
+        )
 
 
 def _take_source_history(context: Context, settings: Settings, known: Knowledge) -> None:

@@ -53,6 +53,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("pressure-io-percent", "%", "time in which all tasks waited for I/O (PSI full)", 20, 50),
         Metric("oom-kills", "", "processes killed for want of memory", 1, 1),
         Metric("active-jobs", "", "jobs that run on the host"),
+        Metric("caches-missing", "", "named cache folders that are not there", 1),
+        Metric("network-unreachable", "", "1 when the named host does not answer", 1, 1),
     )
 }
 

@@ -241,6 +241,19 @@ def test_health_knows_missing_caches_and_hosts_that_do_not_answer(monitor):
     assert points["caches-missing"] == 15
     assert points["network-unreachable"] == 20
     assert int(step.outputs["health-score"]) <= 65
+    levels = {one["metric"]: one["level"] for one in step.facts["checks"]}
+    assert levels["caches-missing"] == "concerning"
+    assert levels["network-unreachable"] == "critical"
+    assert step.outputs["health"] == "critical"
+
+
+def test_a_host_that_must_be_reached_fails_the_step(monitor):
+    step = monitor(mode="health", network_host="127.0.0.1:9", fail_on="critical")
+    assert step.exit_code == 1
+    forgiving = monitor(
+        mode="health", network_host="127.0.0.1:9", thresholds=["network-unreachable=off"], fail_on="critical"
+    )
+    assert "network-unreachable" not in {one["metric"] for one in forgiving.facts["checks"]}
 
 
 def test_a_report_of_a_file_of_the_earlier_script(monitor, workspace):

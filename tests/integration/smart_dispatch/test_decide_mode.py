@@ -149,6 +149,21 @@ def test_an_old_heartbeat_says_nothing(api, decide):
     assert "60 minutes old" in step.summary
 
 
+@pytest.mark.parametrize("text", ["rubbish", "[]", '{"v": 2}', '{"v": 1, "h": 3}'])
+def test_a_heartbeat_that_is_none_is_a_warning_with_its_name_and_value(api, decide, text):
+    step = decide(heartbeat=text)
+    assert step.exit_code == 0
+    assert any(f"input heartbeat is '{text}', and it cannot be read" in one for one in step.warnings)
+    assert any("allowed: what `mode: heartbeat` tells" in one for one in step.warnings)
+
+
+def test_a_heartbeat_that_counts_no_runner_service_says_so(api, decide):
+    api.faults = {"/actions/runners": 403}
+    step = decide(heartbeat=beat(slots=None))
+    assert any("counts no runner service on its host" in one for one in step.warnings)
+    assert not any("counts no runner" in one for one in decide(heartbeat=beat()).warnings)
+
+
 def test_after_a_push_the_heartbeat_is_found_on_the_commit_before(api, decide):
     api.add_runner("r1")
     api.add_status("COLDVOX_RUNNER_HEARTBEAT/host", beat(), sha="b" * 40)

@@ -51,6 +51,30 @@ def test_help_lists_every_input_with_its_default(capsys) -> None:
     assert "(default: 300)" in text
 
 
+def test_a_boolean_flag_needs_no_value(tmp_path, capsys) -> None:
+    environ = {"COLDVOX_ACTIONS_HOME": str(tmp_path / "state")}
+    assert main(["cache-lock", "--mode", "prune", "--dry-run"], root=ROOT, environ=environ) == 0
+    assert main(["cache-lock", "--mode", "prune", "--dry-run", "maybe"], root=ROOT, environ=environ) == 1
+    assert "input 'dry-run' is 'maybe'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--timeout-second", "5"], "no flag or value --timeout-second (did you mean --timeout-seconds?)."),
+        (["--nope", "1"], "there is no flag or value --nope."),
+        (["--mode"], "argument --mode: expected one argument."),
+    ],
+)
+def test_a_wrong_flag_is_told_in_one_line(arguments: list[str], said: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["cache-lock", *arguments], root=ROOT, environ={})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("coldvox-actions cache-lock: ")
+    assert said in line
+    assert line.endswith("`coldvox-actions cache-lock --help` shows all flags")
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["no-such-action"], ["cache-lock", "--mod"], ["cache-lock", "--nope", "1"]]
 )
@@ -58,7 +82,7 @@ def test_a_wrong_command_line_is_told_and_ends_with_2(arguments: list[str], caps
     with pytest.raises(SystemExit) as ended:
         main(arguments, root=ROOT, environ={})
     assert ended.value.code == 2
-    assert "usage: coldvox-actions" in capsys.readouterr().err
+    assert "--help` shows all flags" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("reader", ["head -c 1", "true"])

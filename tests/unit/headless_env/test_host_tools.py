@@ -185,7 +185,7 @@ def test_the_word_debian_elsewhere_in_os_release_decides_nothing():
 def test_a_program_without_known_package_is_named():
     assert (
         install_lines([find_tool("my-tool")], os_release=DEBIAN)
-        == "in no package that is known here: my-tool"
+        == "no package that is known here has my-tool: check the spelling"
     )
 
 

@@ -12,6 +12,8 @@ from perf_monitor.kernel_files import read_all
 TRACKING = "RUNNER_TRACKING_ID"
 FALLBACK = ("GITHUB_RUN_ID", "GITHUB_JOB", "GITHUB_RUN_ATTEMPT", "RUNNER_TEMP")
 STEP = "GITHUB_ACTION"
+# In a composite action act sets the id of the inner step, which says nothing; the runner keeps the workflow's own.
+ACT, ACTION_FOLDER = "ACT", "GITHUB_ACTION_PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class JobMarks:
             for name, value in self.variables.items()
         )
         if ours or below_anchor:
-            return self.only_step or found.get(STEP.encode(), b"").decode("utf-8", "replace")
+            return self.only_step or _step_named_by(found)
         return None
 
     def _variables(self, pid: int) -> dict[bytes, bytes] | None:
@@ -53,6 +55,12 @@ class JobMarks:
             block = read_all(f"{self.proc}/{pid}/environ")
         except OSError:
             return None
-        wanted = {name.encode() for name in (*self.variables, STEP)}
+        wanted = {name.encode() for name in (*self.variables, STEP, ACT, ACTION_FOLDER)}
         pairs = (entry.partition(b"=") for entry in block.split(b"\0"))
         return {name: value for name, _, value in pairs if name in wanted}
+
+
+def _step_named_by(variables: Mapping[bytes, bytes]) -> str:
+    folder = variables.get(ACTION_FOLDER.encode(), b"").rstrip(b"/") if variables.get(ACT.encode()) else b""
+    name = folder.rpartition(b"/")[2] or variables.get(STEP.encode(), b"")
+    return name.decode("utf-8", "replace")

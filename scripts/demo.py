@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from act_run import ROOT, Progress, Run, run_act, unused_actions
-from render_summaries import Section, read_sections, render
+from render_summaries import Job, read_jobs, render
 from summary_page import page
 
 WORKFLOW = "examples/workflows/coldvox-ci.yml"
@@ -87,16 +87,13 @@ def model_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
-def units_compiled(sections: Sequence[Section]) -> int:
+def units_compiled(jobs: Sequence[Job]) -> int:
     """What all jobs say that they compiled."""
-    return sum(
-        int(found) for one in sections for found in re.findall(r"units compiled\D+(\d+)", one.markdown)
-    )
+    summaries = [text for job in jobs for text in job.summaries]
+    return sum(int(found) for text in summaries for found in re.findall(r"units compiled\D+(\d+)", text))
 
 
-def comparison(
-    runs: Mapping[str, Run], sections: Mapping[str, Sequence[Section]], downloads: Sequence[int]
-) -> Table:
+def comparison(runs: Mapping[str, Run], told: Mapping[str, Sequence[Job]], downloads: Sequence[int]) -> Table:
     """Seconds and counts of both runs, job by job."""
     table = Table(title="What the store saved (of each job: seconds of its steps)", title_justify="left")
     table.add_column("job")
@@ -108,7 +105,7 @@ def comparison(
     table.add_row("the whole run, as act took it", *(f"{run.seconds:.1f}" for run in runs.values()))
     table.add_section()
     table.add_row(
-        "compilation units of the combinations", *(str(units_compiled(one)) for one in sections.values())
+        "compilation units of the combinations", *(str(units_compiled(one)) for one in told.values())
     )
     table.add_row("downloads of the model", *map(str, downloads))
     return table
@@ -161,13 +158,14 @@ def main() -> int:
             )
             downloads.append(len(asked) - before)
             console.print()
-    sections = {name: list(read_sections(place / name.replace(" ", "-"))) for name in runs}
-    for name, some in sections.items():
-        console.rule(f"[bold]Job summaries, {name}", align="left", characters="═")
-        render(some, console)
+    told = {name: read_jobs(place / name.replace(" ", "-")) for name in runs}
+    for number, (name, jobs) in enumerate(told.items()):
+        only = ", the last job's; the others are on the page" if number else ""
+        console.rule(f"[bold]Job summaries, {name}{only}", align="left", characters="═")
+        render(jobs[-1:] if number else jobs, console)
     html = place / "summaries.html"
-    html.write_text(page("Job summaries of the demo", sections), encoding="utf-8")
-    console.print(comparison(runs, sections, downloads))
+    html.write_text(page("Job summaries of the demo", told), encoding="utf-8")
+    console.print(comparison(runs, told, downloads))
     console.print(f"\nAll job summaries as one page: {html}\nEverything that act said: {place}/*.log")
     for leftover in ("repository", "state", "stub", "models"):
         shutil.rmtree(place / leftover, ignore_errors=True)

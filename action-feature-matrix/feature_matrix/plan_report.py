@@ -18,7 +18,7 @@ def summarise(summary: Summary, plans: Sequence[CratePlan], *, jobs: int, worksp
     rows = [row for one in plans for row in one.rows]
     summary.heading(f"{TITLE}: {len(rows)} combinations in {jobs} job{'' if jobs == 1 else 's'}")
     summary.table(
-        ("crate", "features", "rows", "pairs", "implications", "each feature", "depth 2", "all subsets"),
+        ("crate", "features", "rows", "pairs", "implications", "each feature", "depth 2", "2ⁿ"),
         [
             (
                 code(one.crate),

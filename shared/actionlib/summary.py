@@ -107,10 +107,17 @@ class Summary:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
         if folder := environ.get("COLDVOX_ACTIONS_SUMMARY_DIR"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            stem = re.sub(
-                r"[^\w.-]+", "-", f"{environ.get('GITHUB_JOB', 'job')}-{environ.get('GITHUB_ACTION', 'step')}"
-            )
-            handle, _ = tempfile.mkstemp(dir=folder, prefix=f"{stem}-", suffix=".md")
+            import zlib
+
+            # Jobs of a matrix have one id; each has a folder for temporary files of its own.
+            apart = f"{zlib.crc32(environ.get('RUNNER_TEMP', '').encode(errors='surrogateescape')):08x}"
+            of_job = Path(folder, f"{_plain(environ.get('GITHUB_JOB', 'job'))}-{apart}")
+            of_job.mkdir(parents=True, exist_ok=True)
+            step = _plain(environ.get("GITHUB_ACTION", "step"))
+            handle, _ = tempfile.mkstemp(dir=of_job, prefix=f"{step}-", suffix=".md")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,14 +62,25 @@ def test_it_is_appended_to_the_steps_file_and_kept_in_the_collecting_folder(tmp_
         "COLDVOX_ACTIONS_SUMMARY_DIR": str(tmp_path / "all"),
         "GITHUB_JOB": "a job/x",
         "GITHUB_ACTION": "__self",
+        "RUNNER_TEMP": "/runner-1/temp",
     }
     summary = Summary()
     summary.heading("Done")
     summary.write(environ)
     assert file.read_text() == "before\n### Done\n\n"
-    (kept,) = (tmp_path / "all").iterdir()
-    assert kept.name.startswith("a-job-x-__self-")
+    (job,) = (tmp_path / "all").iterdir()
+    assert re.fullmatch(r"a-job-x-[0-9a-f]{8}", job.name)
+    (kept,) = job.iterdir()
+    assert kept.name.startswith("__self-")
     assert kept.read_text() == "### Done\n"
+
+
+def test_steps_of_one_job_of_a_matrix_are_kept_together_and_apart_from_the_others(tmp_path) -> None:
+    summary = Summary()
+    summary.heading("Done")
+    for temp in ("/runner-1/temp", "/runner-1/temp", "/runner-2/temp"):
+        summary.write({"COLDVOX_ACTIONS_SUMMARY_DIR": str(tmp_path), "GITHUB_JOB": "x", "RUNNER_TEMP": temp})
+    assert sorted(len(list(job.iterdir())) for job in tmp_path.iterdir()) == [1, 2]
 
 
 def test_nothing_is_written_when_there_is_nothing_to_tell(tmp_path) -> None:

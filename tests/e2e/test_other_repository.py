@@ -59,6 +59,8 @@ jobs:
           COUNT: ${{ steps.plan.outputs.count }}
           RUNS_ON: ${{ steps.decide.outputs.runs-on }}
         run: echo "planned $COUNT, runs on $RUNS_ON" >> "$NOTES/ran"
+      - if: always()
+        run: chmod -R u+w . # act removes the workspace
 """
 # What our code imports, under our names and under those of its libraries.
 TRAPS = (

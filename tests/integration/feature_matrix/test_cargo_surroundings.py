@@ -75,6 +75,13 @@ def test_a_toolchain_that_is_not_here_is_one_error_before_anything_is_built(
     assert not (workspace / "target").exists()
 
 
+@pytest.mark.skipif(
+    subprocess.run(
+        ["sh", "-c", "rustup run stable rustc --version"], capture_output=True, check=False
+    ).returncode
+    != 0,
+    reason="needs rustup with the toolchain 'stable'",
+)
 def test_a_toolchain_that_is_here_is_run(crate, configure, validate):
     crate(SOUND)
     configure("crates:\n  sample:\n    toolchain: stable\n    platform: linux\n")

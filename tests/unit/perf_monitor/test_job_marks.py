@@ -11,7 +11,7 @@ import pytest
 from perf_monitor.job_marks import JobMarks
 
 JOB = {"RUNNER_TRACKING_ID": "github_1234"}
-ACTION = {"GITHUB_ACTION": "main", "GITHUB_ACTION_PATH": "/work/actions/action-cache-lock/"}
+ACTION = {"GITHUB_ACTION": "main", "GITHUB_ACTION_PATH": "/srv/actions/action-cache-lock/"}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ ACTION = {"GITHUB_ACTION": "main", "GITHUB_ACTION_PATH": "/srv/actions/action-ca
 def test_the_step_of_a_process(variables, step):
     process = subprocess.Popen(["sleep", "60"], env={**JOB, **variables})
     try:
-        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":  # until it has its own variables
+        here = Path(f"/proc/{process.pid}")
+        # Until it has its own variables, which exec gives it after its name.
+        while (here / "comm").read_text() != "sleep\n" or not (here / "environ").read_bytes():
             time.sleep(0.01)
         assert JobMarks.of(JOB).step_of(process.pid, below_anchor=False) == step
         assert JobMarks.of({"RUNNER_TRACKING_ID": "other"}).step_of(process.pid, below_anchor=False) is None

@@ -30,8 +30,8 @@ from summary_page import page
 
 WORKFLOW = "examples/workflows/coldvox-ci.yml"
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", "build", "target", "__pycache__", ".*_cache")
-# What a host with three runner services would publish of itself; act has none.
-HEARTBEAT = {"v": 1, "h": 100, "c": 0.1, "m": 30.0, "s": 3, "a": 0}
+# What a host with four runner services would publish of itself; act has none.
+HEARTBEAT = {"v": 1, "h": 100, "c": 0.1, "m": 30.0, "s": 4, "a": 0}
 
 
 def copy_repository(target: Path) -> None:

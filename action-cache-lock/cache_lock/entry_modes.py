@@ -78,7 +78,8 @@ def populate(context: Context, settings: Settings) -> Result:
     outputs = {"populated": done.outcome, "waited-seconds": f"{done.waited_seconds:.3f}"}
     if done.script is not None:
         work.facts |= {"command": f"exit code {done.script.exit_code}, {duration(done.script.seconds)}"}
-    work.report("Cache populate")
+    failed = done.script is not None and done.script.exit_code != 0
+    work.report("Cache populate: the command failed, nothing is saved" if failed else "Cache populate")
     if done.script is None:
         return Result(work.outputs() | outputs, facts=work.facts)
     return script_result(done.script, work.outputs() | outputs, work.facts)

@@ -75,7 +75,7 @@ def test_the_second_run_builds_far_less_and_fetches_nothing(demo: Demo):
     states = [
         re.findall(r"\| (fetched|unchanged) \|", text) for text in demo.summary("a-filled-store", "Models")
     ]
-    assert states == [["unchanged"]] * 3
+    assert states == [["unchanged"]] * 4
     first = [
         state
         for text in demo.summary("an-empty-store", "Models")
@@ -97,7 +97,7 @@ def test_one_job_builds_and_the_others_wait_for_it(demo: Demo):
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_dispatcher_chooses_the_host_and_each_job_is_watched(demo: Demo, run):
-    assert len(demo.summary(run, "Smart dispatch for Features: self-hosted-primary")) == 1
+    assert len(demo.summary(run, "Smart dispatch for Test: self-hosted-primary")) == 1
     assert len(demo.summary(run, "Performance of features")) == 3
 
 

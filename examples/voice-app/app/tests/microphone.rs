@@ -51,7 +51,9 @@ impl<'a> Recording<'a> {
         let file = self.scratch.path("heard.wav");
         let sound = wav::Sound { rate_hz: SAMPLE_RATE_HZ, samples: between_silences(&samples).to_vec() };
         wav::write(file.as_ref(), &sound).expect("a sound can be written");
-        let text = finish(&mut coldvox(&["transcribe", &file]), self.scratch);
+        // The model that a workflow has fetched, where it says which one.
+        let model = std::env::var_os("COLDVOX_MODEL").map(|model| ("COLDVOX_MODEL", model));
+        let text = finish(coldvox(&["transcribe", &file]).envs(model), self.scratch);
         text.split_whitespace().map(String::from).collect()
     }
 }

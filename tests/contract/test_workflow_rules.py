@@ -39,6 +39,25 @@ def test_actions_of_others_are_pinned_with_their_version(path):
     assert workflow_rules.unpinned_actions(path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_run_evicts_another_that_waits(path):
+    assert workflow_rules.evicting_group(path.read_text()) == ""
+
+
+@pytest.mark.parametrize(
+    ("group", "trigger", "evicts"),
+    [
+        ("ci-${{ github.ref }}", "push", True),
+        ("ci-${{ github.ref }}", "{push: {branches: [main]}}", True),
+        ("ci-${{ github.event.pull_request.number || github.run_id }}", "push", False),
+        ("release-${{ github.ref }}", "{push: {tags: ['v*']}}", False),  # a tag is pushed once
+    ],
+)
+def test_a_group_of_a_branch_evicts(group, trigger, evicts):
+    text = f"on: {trigger}\nconcurrency: {{group: '{group}'}}\n"
+    assert bool(workflow_rules.evicting_group(text)) is evicts
+
+
 def test_scripts_are_found_in_jobs_in_actions_and_in_our_scoped_runs():
     steps = "uses: ./action-cache-lock\n        with: {mode: populate, run: make}"
     assert list(workflow_rules.run_blocks(workflow("run: echo"))) == [("build, step 1", "echo")]

@@ -53,6 +53,19 @@ def unquoted_values(text: str) -> list[str]:
     return found
 
 
+def evicting_group(text: str) -> str:
+    """The concurrency group in which a third push of a branch would end the second while it waits; empty: none.
+
+    GitHub keeps one waiting run in a group, whatever `cancel-in-progress` says.
+    """
+    document: dict[Any, Any] = yaml.safe_load(text)
+    triggers = document.get("on", document.get(True, {}))  # YAML 1.1 reads `on` as true
+    push = triggers.get("push", {}) if isinstance(triggers, dict) else {}
+    group = str((document.get("concurrency") or {}).get("group", ""))
+    shared = bool(group) and "github.run_id" not in group and "tags" not in (push or {})
+    return group if shared else ""
+
+
 def unpinned_actions(text: str) -> list[str]:
     """Actions of others that are not named by a commit with its version in a comment."""
     return [

@@ -62,10 +62,11 @@ class Member(Thread):
     def __init__(self, host: Host, runner: FakeRunner, number: str, chance: random.Random) -> None:
         super().__init__(daemon=True)
         self.host, self.runner, self.number, self.chance = host, runner, number, chance
-        self.fate = chance.choice(("live", "live", "live", "cancel", "kill step", "kill worker"))
+        self.fate = chance.choice(("live", "live", "cancel", "kill step", "kill worker", "kill supervisor"))
         self.ends_after = chance.uniform(0.3, 6)
         self.job: FakeJob | None = None
         self.ended_early = False
+        self.disturbed = False  # a supervisor was killed: what it kept cannot be stopped in order
 
     def run(self) -> None:
         try:
@@ -86,7 +87,7 @@ class Member(Thread):
         if self.fate != "live":
             ender.start()
         try:
-            parts = [self._populate, self._lock, self._desktop, self._monitor, self._features, self._record]
+            parts = [self._populate, self._lock, self._desktop, self._monitor, self._features, self._dispatch]
             self.chance.shuffle(parts)
             for part in parts:
                 if self.ended_early:
@@ -100,6 +101,10 @@ class Member(Thread):
 
     def _end_early(self) -> None:
         time.sleep(self.ends_after)
+        if self.fate == "kill supervisor":
+            self.disturbed = True
+            self._kill_supervisor()
+            return
         self.ended_early = True
         assert self.job
         if self.fate == "kill worker":
@@ -116,6 +121,16 @@ class Member(Thread):
                             child.wait(pause)
                             break
 
+    def _kill_supervisor(self) -> None:
+        """SIGKILL to one of the processes that outlive the job's steps, as soon as there is one; its job goes on."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            if outliving := [pid for pid in ours(self.runner.root) if has_no_parent(pid)]:
+                with suppress(ProcessLookupError):
+                    os.kill(self.chance.choice(outliving), signal.SIGKILL)
+                return
+            time.sleep(0.05)
+
     def _step(self, action: Path, **inputs: object) -> str:
         """Run a step to its end; returns its outputs as JSON. One that fails without having been ended is a failure."""
         assert self.job
@@ -124,7 +139,8 @@ class Member(Thread):
         if not step.has_ended():  # nobody is left to tell
             return ""
         result = step.wait()
-        if result.exit_code and not self.ended_early:
+        excused = self.ended_early or (self.disturbed and inputs["mode"] == "stop")
+        if result.exit_code and not excused:
             self.host.failures.append(f"{self.number} {inputs}: {result.stdout[-1500:]}")
         return json.dumps(result.outputs) if not result.exit_code else ""
 
@@ -161,11 +177,14 @@ class Member(Thread):
 
     def _features(self) -> None:
         if CARGO:
-            self._step(
-                FEATURE_MATRIX, mode="validate", commands="check", **{"manifest-path": "crate/Cargo.toml"}
-            )
+            crate = {"manifest-path": "crate/Cargo.toml"}
+            self._step(FEATURE_MATRIX, mode="plan", **crate)
+            self._step(FEATURE_MATRIX, mode="validate", commands="check", **crate)
 
-    def _record(self) -> None:
+    def _dispatch(self) -> None:
+        decided = self._step(SMART_DISPATCH, mode="decide", job_name="build", history="local")
+        if decided and not json.loads(json.loads(decided)["runs-on"]):
+            self.host.failures.append(f"{self.number}: nowhere to run: {decided}")
         if self._step(SMART_DISPATCH, mode="record", job_name=self.number, outcome="success"):
             self.host.recorded.add(self.number)
 
@@ -183,7 +202,7 @@ def host(tmp_path) -> Iterator[Host]:
 
 @pytest.mark.soak
 def test_jobs_that_end_in_every_way_leave_nothing_behind_and_disturb_nobody(host: Host):
-    seed = int(os.environ.get("SEED", "1"))
+    seed = int(os.environ.get("SOAK_SEED", "1"))
     for number in range(ROUNDS):
         chance = random.Random(f"interplay {seed} {number}")
         members = [
@@ -199,24 +218,33 @@ def test_jobs_that_end_in_every_way_leave_nothing_behind_and_disturb_nobody(host
         with suppress(FileNotFoundError):  # of one that was killed inside
             (host.folder / "only one").rmdir()
         poll_until(
-            lambda: not ours(host), timeout_seconds=GONE_SECONDS, what=f"the end of {ours(host)} ({told})"
+            lambda: not ours(host.folder),
+            timeout_seconds=GONE_SECONDS,
+            what=f"the end of {ours(host.folder)} ({told})",
         )
     assert_consistent(host)
 
 
-def ours(host: Host) -> list[str]:
-    """Processes that hold, run in, or were started with anything below the test's folder."""
-    mark, found = str(host.folder), []
+def ours(folder: Path) -> dict[int, str]:
+    """Processes that hold, run in, or were started with anything below a folder, with their command lines."""
+    mark, found = str(folder), {}
     for pid in psutil.pids():
         if pid == os.getpid():
             continue
-        folder = Path(f"/proc/{pid}")
+        proc = Path(f"/proc/{pid}")
         with suppress(OSError):
-            links = [os.readlink(folder / "cwd"), *(os.readlink(one) for one in (folder / "fd").iterdir())]
-            texts = [(folder / name).read_bytes().decode(errors="replace") for name in ("environ", "cmdline")]
+            links = [os.readlink(proc / "cwd"), *(os.readlink(one) for one in (proc / "fd").iterdir())]
+            texts = [(proc / name).read_bytes().decode(errors="replace") for name in ("environ", "cmdline")]
             if any(mark in text for text in links + texts) and Process.of(pid).is_alive():
-                found.append(f"{pid} {texts[1].replace(chr(0), ' ')[:120]}")
+                found[pid] = texts[1].replace(chr(0), " ")[:120]
     return found
+
+
+def has_no_parent(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).ppid() == 1
+    except psutil.Error:
+        return False
 
 
 def assert_consistent(host: Host) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.processes import is_running
 from fakes.runner import FakeJob, FakeRunner, StepResult, action_step
 from fakes.steps import CACHE_LOCK, ActionStarter, poll
 
@@ -52,13 +53,6 @@ class Host:
 @pytest.fixture
 def host(action: ActionStarter, runner: FakeRunner, state_home: Path) -> Host:
     return Host(action, runner, state_home)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_lock_is_held_between_the_steps_and_free_after_its_release(host: Host) -> None:

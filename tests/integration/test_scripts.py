@@ -16,7 +16,8 @@ import pytest
 from actionlib.errors import ActionError
 from actionlib.key_values import parse_key_values
 from actionlib.scripts import run_script
-from fakes.runner import pids, poll_until
+from fakes.processes import marked_with
+from fakes.runner import poll_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -52,15 +53,7 @@ class Place:
         return (self.folder / name).exists
 
     def alive(self) -> list[int]:
-        mark = f"SCRIPT_MARK={self.folder}".encode()
-        return [pid for pid in pids() if mark in environment_of(pid)]
-
-
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+        return marked_with(f"SCRIPT_MARK={self.folder}")
 
 
 def result_of(entry):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actionlib.processes import read_stat
 from fakes.job_steps import Steps
+from fakes.processes import is_running
 from fakes.runner import StepResult, poll_until
 from perf_monitor.samples import SOURCE_CACHES, read_samples
 
@@ -35,13 +35,6 @@ open(os.environ["NOTE"], "w").write(str(used.ru_utime + used.ru_stime))
 
 def report_of(result: StepResult) -> dict:
     return json.loads(Path(result.outputs["json-file"]).read_text())
-
-
-def is_running(pid: int | str) -> bool:
-    try:
-        return read_stat(int(pid)).is_running
-    except ProcessLookupError:
-        return False
 
 
 def steps_of(result: StepResult) -> dict[str, dict]:

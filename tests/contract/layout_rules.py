@@ -22,13 +22,22 @@ MACHINE_PATH = re.compile(
 
 def modules(root: Path) -> Iterator[Path]:
     """The code that actions run."""
-    for folder in ("shared", "action-*"):
+    yield from _python_files(root, "shared", "action-*")
+
+
+def all_modules(root: Path) -> Iterator[Path]:
+    """The code that actions run, its tests, and what development runs."""
+    yield from _python_files(root, "shared", "action-*", "tests", "scripts")
+
+
+def _python_files(root: Path, *folders: str) -> Iterator[Path]:
+    for folder in folders:
         yield from sorted(path for path in root.glob(f"{folder}/**/*.py") if path.is_file())
 
 
 def long_modules(root: Path) -> list[str]:
     """Modules of 300 lines and more."""
-    lengths = ((path, len(path.read_text(encoding="utf-8").splitlines())) for path in modules(root))
+    lengths = ((path, len(path.read_text(encoding="utf-8").splitlines())) for path in all_modules(root))
     return [f"{path.relative_to(root)} has {count} lines" for path, count in lengths if count >= MODULE_LINES]
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.act import ROOT, Act, ActRun, make_repository, rust_options, stand_ins
-from fakes.github_actions import GitHubActions
+from fakes.github_actions import CLOUD, PRIMARY, GitHubActions
 from fakes.github_server import serving
-from smart_dispatch.heartbeats import Heartbeat
+from fakes.heartbeats import beat
 
 CALLED = ".github/workflows/smart-dispatch.yml"
 CALLER = """
@@ -43,7 +42,6 @@ jobs:
           MONITOR: ${{ needs.dispatch.outputs.monitor }}
         run: echo "$STRATEGY $RUNNER $OUTCOME $MONITOR" >> "$NOTES/downstream"
 """
-PRIMARY, CLOUD = '["self-hosted", "linux"]', '["ubuntu-latest"]'
 
 
 @pytest.fixture
@@ -81,17 +79,6 @@ def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
     return run
 
 
-def beat(**changed: object) -> str:
-    values = {
-        "time": time.time(),
-        "health_score": 100,
-        "load_per_core": 0.1,
-        "memory_percent": 30.0,
-        "slots": 1,
-    }
-    return Heartbeat(**{**values, "active_jobs": 0, **changed}).text()
-
-
 def downstream(act: Act) -> str:
     (line,) = act.note("downstream")
     return line
@@ -99,7 +86,7 @@ def downstream(act: Act) -> str:
 
 def test_a_healthy_host_gets_the_job_and_the_callers_own(act: Act, api, dispatched):
     api.add_runner("r1")
-    api.add_status("COLDVOX_RUNNER_HEARTBEAT/host", beat())
+    api.add_status("COLDVOX_RUNNER_HEARTBEAT/host", beat(slots=1))
     run = dispatched()
     assert run.exit_code == 0, run.log[-5000:]
     assert downstream(act) == f"self-hosted-primary {PRIMARY} success false"
@@ -109,7 +96,7 @@ def test_a_healthy_host_gets_the_job_and_the_callers_own(act: Act, api, dispatch
 
 def test_an_overloaded_host_is_spared(act: Act, api, dispatched):
     api.add_runner("r1")
-    run = dispatched(heartbeat=beat(health_score=30, load_per_core=3.5))
+    run = dispatched(heartbeat=beat(slots=1, health_score=30, load_per_core=3.5))
     assert run.exit_code == 0, run.log[-5000:]
     assert downstream(act) == f"cloud-fallback {CLOUD} success false"
     assert act.note("script") == ["script on cloud by cloud-fallback"]

@@ -9,6 +9,7 @@ Ages are seconds before now. A token may list runners and variables if `admin` i
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Any
 from fakes.github_server import Answer, GitHubServer, user
 
 LABELS = ("self-hosted", "linux")
+# What a decision puts out for `runs-on`, unless it is told otherwise.
+PRIMARY, CLOUD = json.dumps(LABELS), '["ubuntu-latest"]'
 SHA = "a" * 40
 _URLS = (
     "archive assignees blobs branches collaborators comments commits compare contents contributors deployments "

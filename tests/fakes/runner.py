@@ -21,13 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fakes.processes import environment_of, pids
+
 WORKER = Path(__file__).with_name("worker.py")
 BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")  # ScriptHandlerHelpers.cs
-
-
-def pids() -> list[int]:
-    """All processes that /proc shows."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def poll_until(
@@ -167,8 +164,8 @@ class FakeJob:
         needle = f"RUNNER_TRACKING_ID={self.tracking_id}".encode()
         killed = []
         for pid in set(pids()) - self._before - {self.worker.pid}:
-            with suppress(OSError):
-                if needle in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if needle in environment_of(pid):
+                with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
         if self.worker.poll() is None:

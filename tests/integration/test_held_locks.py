@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.processes import is_running
 from fakes.runner import FakeJob, FakeRunner, StepResult, action_step
 from fakes.steps import CACHE_LOCK, ActionStarter, poll
 
@@ -52,13 +53,6 @@ class Host:
 @pytest.fixture
 def host(action: ActionStarter, runner: FakeRunner, state_home: Path) -> Host:
     return Host(action, runner, state_home)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_lock_is_held_between_the_steps_and_free_after_its_release(host: Host) -> None:
@@ -142,6 +136,13 @@ def test_the_orphan_clean_up_does_not_take_the_lock_away_before_the_job_ends(hos
     assert job.finish() == []
 
 
+def failed_release(host: Host, job: FakeJob) -> str:
+    """What the release of a lock says that is no longer held."""
+    released = host.step(job, mode="release", lock_name="l")
+    assert released.exit_code == 1
+    return released.stdout
+
+
 def lose_by_kill(host: Host) -> str:
     os.kill(host.supervisor(), signal.SIGKILL)
     return "was killed"
@@ -157,10 +158,9 @@ def test_a_lock_that_was_lost_fails_its_release_once_with_the_reason(host: Host,
     job = host.job()
     host.step(job, mode="acquire", lock_name="l")
     reason = lose(host)
-    released = host.step(job, mode="release", lock_name="l")
-    assert released.exit_code == 1
-    assert "lock 'l' was lost before its release" in released.stdout
-    assert reason in released.stdout
+    said = failed_release(host, job)
+    assert "lock 'l' was lost before its release" in said
+    assert reason in said
     assert host.step(job, mode="release", lock_name="l").exit_code == 0
     assert host.is_free()
     job.finish()
@@ -170,9 +170,7 @@ def test_a_lock_is_taken_away_after_its_maximum_age_and_the_release_says_so(host
     job = host.job()
     host.step(job, mode="acquire", lock_name="l", max_hold_seconds=1)
     poll(host.is_free)
-    released = host.step(job, mode="release", lock_name="l")
-    assert released.exit_code == 1
-    assert "it had been held for max-hold-seconds (1 s)" in released.stdout
+    assert "it had been held for max-hold-seconds (1 s)" in failed_release(host, job)
     job.finish()
 
 
@@ -232,9 +230,7 @@ def test_a_lost_lock_does_not_keep_the_jobs_other_locks_of_that_name(host: Host)
     os.kill(host.supervisor(), signal.SIGKILL)
     poll(host.is_free)
     host.step(job, mode="acquire", lock_name="l", slots=2)
-    released = host.step(job, mode="release", lock_name="l")
-    assert released.exit_code == 1
-    assert "was lost before its release" in released.stdout
+    assert "was lost before its release" in failed_release(host, job)
     assert host.is_free()
     job.finish()
 
@@ -244,9 +240,7 @@ def test_a_supervisor_that_somebody_else_ended_has_lost_its_lock(host: Host) -> 
     host.step(job, mode="acquire", lock_name="l")
     os.kill(host.supervisor(), signal.SIGTERM)
     poll(host.is_free)
-    released = host.step(job, mode="release", lock_name="l")
-    assert released.exit_code == 1
-    assert "was told to end by somebody else" in released.stdout
+    assert "was told to end by somebody else" in failed_release(host, job)
     job.finish()
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from actionlib.process_tree import adopting_orphans, children, descendants, kill_tree, send_signal, snapshot
+from actionlib.process_tree import adopting_orphans, children, descendants, kill_tree, send_signal
 from actionlib.processes import Process, read_stat
-from fakes.runner import pids, poll_until
+from fakes.processes import marked_with, pids
+from fakes.runner import poll_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IGNORANT = (
@@ -25,7 +26,6 @@ IGNORANT = (
 @pytest.fixture
 def start(tmp_path):
     """Starts a bash script in a session of its own; ends what is left of any of them (all carry a mark)."""
-    mark = f"TREE_MARK={tmp_path}"
     started = []
 
     def start_script(script, *, own_session=True):
@@ -36,19 +36,12 @@ def start(tmp_path):
         )
         return started[-1]
 
-    start_script.marked = lambda: [pid for pid in snapshot() if mark in environment_of(pid)]
+    start_script.marked = lambda: marked_with(f"TREE_MARK={tmp_path}")
     yield start_script
     for pid in start_script.marked():
         os.kill(pid, signal.SIGKILL)
     for child in started:
         child.wait()
-
-
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
 
 
 def ignorant(path):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from actionlib.processes import Process
-from fakes.runner import FakeRunner, action_step, pids, poll_until
+from fakes.processes import marked_with
+from fakes.runner import FakeRunner, action_step, poll_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -111,15 +112,7 @@ def runner(tmp_path, folder):
 
 
 def alive(folder):
-    mark = f"DEMO_FOLDER={folder}".encode()
-    return [pid for pid in pids() if mark in environment_of(pid)]
-
-
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+    return marked_with(f"DEMO_FOLDER={folder}")
 
 
 def guard_of(stdout):

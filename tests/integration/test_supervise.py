@@ -18,7 +18,8 @@ from actionlib.errors import ActionError
 from actionlib.process_tree import kill_tree
 from actionlib.processes import Process, read_stat
 from actionlib.supervise import announce_ready, detached_environ, spawn_detached
-from fakes.runner import pids, poll_until
+from fakes.processes import environment_of, marked_with
+from fakes.runner import poll_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -75,14 +76,7 @@ class Guards:
         return json.loads(self.report.read_text())
 
     def alive(self) -> list[int]:
-        return [pid for pid in pids() if self.mark.encode() in environment_of(pid)]
-
-
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+        return marked_with(self.mark)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fakes.job_steps import Steps
+from fakes.processes import is_running
 from fakes.runner import poll_until
-from integration.headless_env.traces import SMALL, is_running, record_of, traces
+from integration.headless_env.traces import SMALL, record_of, traces
 
 
 def component(steps: Steps, started, name: str) -> int:

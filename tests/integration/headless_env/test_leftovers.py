@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from actionlib.jobs import where_we_are
+from fakes.processes import is_running
 from fakes.runner import poll_until
 from headless_env.environments import MARK, RECORD, remove_leftovers
-from integration.headless_env.traces import SMALL, is_running, marked_processes
+from integration.headless_env.traces import SMALL, marked_processes
 
 HOURS_AGO = 7200
 

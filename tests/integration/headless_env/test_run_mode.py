@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.processes import is_running
 from fakes.runner import poll_until
-from integration.headless_env.traces import SMALL, is_running, traces
+from integration.headless_env.traces import SMALL, traces
 
 FOREIGN = {
     "DISPLAY": ":0", "WAYLAND_DISPLAY": "", "XDG_RUNTIME_DIR": "/run/user/4711", "SWAYSOCK": "/run/foreign",

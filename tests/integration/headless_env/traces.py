@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from actionlib.processes import Process
+from fakes.processes import is_running
 from headless_env.environments import marked_processes
 
 # Small and quick where a test is not about what is left out.
@@ -40,14 +40,6 @@ def command(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return "?"
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is such a process that is no zombie."""
-    try:
-        return Process.of(pid).is_alive()
-    except ProcessLookupError:
-        return False
 
 
 def record_of(log_dir: str | Path) -> dict:

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from headless_env.checks import audio, microphone
 from headless_env.components import pipewire, pulseaudio
 from headless_env.health import Unhealthy
 from headless_env.sound import decode
@@ -24,6 +25,12 @@ from headless_env.world import World
 
 RATE = 48_000
 SERVERS = ("pulseaudio", "pipewire")
+CHECKS: tuple[Callable[[Mapping[str, str]], str], ...] = (
+    audio.probe,
+    audio.verify,
+    microphone.probe,
+    microphone.verify,
+)
 _TOOLS = {
     "pulseaudio": ("pulseaudio",),
     "pipewire": ("pipewire", "wireplumber", "pipewire-pulse", "dbus-daemon"),

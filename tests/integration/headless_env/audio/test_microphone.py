@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 from array import array
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,9 +20,8 @@ from headless_env import microphone
 from headless_env.checks import microphone as check
 from headless_env.sound import find_dropouts, make_tone, measure_tone, write_tone
 from headless_env.world import Component, World
-from integration.headless_env.audio_house import (
+from integration.headless_env.audio.audio_house import (
     RATE,
-    SERVERS,
     audio_world,
     busy_processors,
     record,
@@ -34,17 +32,6 @@ from integration.headless_env.audio_house import (
 
 HERTZ = 1237.0  # no block of frames is whole periods of it, one second is
 TAKES = 100 if os.environ.get("SOAK") == "1" else 5
-
-
-@pytest.fixture(params=SERVERS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def world(kind: str) -> Iterator[World]:
-    with audio_world(kind) as found:
-        yield found
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -17,25 +16,7 @@ from actionlib.errors import ActionError
 from actionlib.locking import FileLocks, LockTimeoutError
 from fakes.steps import ActionStarter, poll
 
-FORK = multiprocessing.get_context("fork")
 Spawn = Callable[..., BaseProcess]
-
-
-@pytest.fixture
-def spawn() -> Iterator[Spawn]:
-    """Start a function in a process of its own, which is gone after the test."""
-    started = []
-
-    def start(target: Callable[..., None], *arguments: object) -> BaseProcess:
-        process = FORK.Process(target=target, args=arguments, daemon=True)
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.join(20)
 
 
 def hold(root: Path, slots: int, mark: Path, go: Path) -> None:

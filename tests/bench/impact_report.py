@@ -46,7 +46,8 @@ def percent(value: float) -> str:
     if math.isnan(value):
         return "-"
     # Never round to all or nothing what is neither.
-    digits = 1 if 0 < value < 0.01 or 0.99 < value < 1 else 0
+    near = min(value, 1 - value) if 0 < value < 1 else 1
+    digits = 2 if near < 0.001 else 1 if near < 0.01 else 0
     return f"{100 * value:.{digits}f} %"
 
 

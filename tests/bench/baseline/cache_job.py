@@ -4,7 +4,7 @@
 
 In the job's folder: restores `target`, runs BUILD on a miss, saves. With LOCK_SCRIPT (empty: the state before the
 source document) it holds the document's lock around all of that (lines 49-83), the most that a lock could do. As
-actions/cache does: the archive is made before the key is reserved, and a 409 is a warning. Prints what happened as JSON.
+actions/cache does: the archive is made before the key is reserved, a 409 is a warning. Prints what happened as JSON.
 """
 
 from __future__ import annotations

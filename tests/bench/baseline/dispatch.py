@@ -1,7 +1,7 @@
 """The source document's dispatch in a replayed trace: a health job on the host itself, then a choice by its score.
 
-Source document, lines 1812-2041. Faithful with its defects: the health job waits in the host's own queue, so that it can
-say nothing while the host is away or full; what is lost is not asked for again by anything in the workflow.
+Source document, lines 1812-2041. Faithful with its defects: the health job waits in the host's own queue, so that it
+can say nothing while the host is away or full; what is lost is not asked for again by anything in the workflow.
 """
 
 from __future__ import annotations

@@ -249,22 +249,22 @@ def part(counts: dict[str, Counter[str]], killed: tuple[float, int], *, jobs: in
     body = [
         prose(f"""
             **Workload.** {rounds} runs, each of {jobs} jobs that restore one new key, build for 0.5 to 1 s on a miss
-            (seed {SEED}), and save; {AT_ONCE} at a time. The server of the first two is a real HTTP server on 127.0.0.1
-            that reserves keys and answers 409 to whoever comes second, as GitHub does. The number of jobs is chosen so
-            that the state before comes near the 60 % of the claim: the first {AT_ONCE} jobs of a key miss, so that its
-            rate is about 1 - {AT_ONCE}/{jobs}; 1 - 1/{jobs} is the most that anybody can reach.
+            (seed {SEED}), and save; {AT_ONCE} at a time. The server of the first two is a real HTTP server on
+            127.0.0.1 that reserves keys and answers 409 to whoever comes second, as GitHub does. The number of jobs
+            is chosen so that the state before comes near the 60 % of the claim: the first {AT_ONCE} jobs of a key
+            miss, so that its rate is about 1 - {AT_ONCE}/{jobs}; 1 - 1/{jobs} is the most that anybody can reach.
         """),
         table(columns, rows),
         prose(f"""
             **Found.** The lock ({LINES}) is given back when the script that takes it ends, before the job goes on, so
             that it keeps nobody out. Its key segments (lines 27-35) are empty, for there is no `runner.labels`. A 409
-            fails no job; what it costs is the build and the archive of everybody but the first. `populate` lets one job
-            build and the others wait: {ours["builds"]} builds. `restore` and `save` as steps of their own, which do not
-            wait: {steps["builds"]} builds, {steps["conflict"]} conflicts.
+            fails no job; what it costs is the build and the archive of everybody but the first. `populate` lets one
+            job build and the others wait: {ours["builds"]} builds. `restore` and `save` as steps of their own, which
+            do not wait: {steps["builds"]} builds, {steps["conflict"]} conflicts.
         """),
         prose(f"""
-            **A killed holder, actions.** `kill -9` to a job that populates, with 3 waiting: another one ran the command
-            {1000 * killed[0]:.0f} ms later, and {of(killed[1], 3)} succeeded.
+            **A killed holder, actions.** `kill -9` to a job that populates, with 3 waiting: another one ran the
+            command {1000 * killed[0]:.0f} ms later, and {of(killed[1], 3)} succeeded.
         """),
     ]
     return Part("1. Caches and conflicts", claims, body)
@@ -274,9 +274,9 @@ def with_stuck_lock(cache: Part, waits: list[tuple[float, int]]) -> Part:
     """The part with what became of three jobs that waited for the document's lock after its holder was killed."""
     told = ", ".join(f"exit {code} after {seconds:.0f} s" for seconds, code in waits)
     text = prose(f"""
-        **A killed holder, document.** `kill -9` to the lock script while it holds (its output was stalled for that: it
-        holds for milliseconds else). Three jobs of the same run that wanted the lock then: {told}. Jobs of other runs
-        have another lock, and are not kept out at all.
+        **A killed holder, document.** `kill -9` to the lock script while it holds (its output was stalled for that:
+        it holds for milliseconds else). Three jobs of the same run that wanted the lock then: {told}. Jobs of other
+        runs have another lock, and are not kept out at all.
     """)
     shown = "Not shown: a server over a real network, entries of hundreds of megabytes, more than one host."
     return Part(cache.title, cache.claims, [*cache.body, text, shown])

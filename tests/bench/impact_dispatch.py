@@ -120,18 +120,18 @@ def part(tallies: dict[str, Tally], outages: int) -> Part:
     body = [
         prose(f"""
             **Workload.** {len(SEEDS)} made traces (seeds {SEEDS[0]} to {SEEDS[-1]}) of {JOBS} jobs for a host with
-            {SLOTS} slots, with {outages} outages of 15 minutes to 9 hours in all, replayed event by event. A failure is a job
-            whose runner went away under it ({LOST_AFTER_SECONDS / 60:.0f} minutes later somebody asks for it again),
-            or that ended more than an hour later than a free host of ours would have ended it. A dispatcher sees an
-            outage two minutes late.
+            {SLOTS} slots, with {outages} outages of 15 minutes to 9 hours in all, replayed event by event. A failure
+            is a job whose runner went away under it ({LOST_AFTER_SECONDS / 60:.0f} minutes later somebody asks for it
+            again), or that ended more than an hour later than a free host of ours would have ended it. A dispatcher
+            sees an outage two minutes late.
         """),
         table(columns, rows),
         prose("""
             **Found.** The document's health job (lines 1844-1953) runs on the host that it asks about. While that is
-            away, it waits, and the fallback with it: `timeout-minutes` counts from a job's start. It needs a free slot, so
-            that each job queues twice. Its score does not see jobs (lines 1872-1873 look for a process name that no worker
-            has), and the engine of lines 2096-2286 is called by no workflow. A job that runs when its host goes
-            away is lost under every policy that cannot see into the future.
+            away, it waits, and the fallback with it: `timeout-minutes` counts from a job's start. It needs a free
+            slot, so that each job queues twice. Its score does not see jobs (lines 1872-1873 look for a process name
+            that no worker has), and the engine of lines 2096-2286 is called by no workflow. A job that runs when its
+            host goes away is lost under every policy that cannot see into the future.
         """),
         "Not shown: failures of tests themselves, outages of the cloud, real queues at GitHub.",
     ]

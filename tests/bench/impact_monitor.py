@@ -15,6 +15,7 @@ from pathlib import Path
 
 from headless_steps import RunLineStarter, Stage
 from impact_report import Claim, Part, prose, table
+from impact_surroundings import CASES, Surroundings
 
 from fakes.job_steps import Steps
 from fakes.runner import FakeRunner
@@ -64,21 +65,6 @@ SHELL_ERRORS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What is different from a healthy runner."""
-
-    name: str
-    unset: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()  # programs
-    silent: tuple[str, ...] = ()  # programs that say nothing
-    interval: str = "1"
-    tamper: Callable[[Path], None] | None = None  # with the metrics file, before the stop
-    start: bool = True
-    by: str = "stop"  # or `report`, of a file that is named
-    report: bool = True  # whether there can be one
-
-
 @dataclass
 class Trial:
     """How start, stop, report and health went."""
@@ -92,40 +78,6 @@ class Trial:
         """Count what went wrong in `text`."""
         self.unbound += len(UNBOUND.findall(text))
         self.errors += len(SHELL_ERRORS.findall(text))
-
-
-def emptied(path: Path) -> None:
-    path.write_text("")
-
-
-def header_only(path: Path) -> None:
-    path.write_text(path.read_text().splitlines()[0] + "\n")
-
-
-def torn(path: Path) -> None:
-    path.write_text(path.read_text().rstrip("\n")[:-9])
-
-
-CASES = (
-    Surroundings("nothing is lacking"),
-    Surroundings("GITHUB_ENV is not set", unset=("GITHUB_ENV",)),
-    Surroundings("HOME is not set", unset=("HOME",)),
-    Surroundings("no names of run and job", unset=("GITHUB_RUN_ID", "GITHUB_JOB", "GITHUB_RUN_ATTEMPT")),
-    Surroundings("no `free`", lacking=("free",)),
-    Surroundings("no `bc`", lacking=("bc",)),
-    Surroundings("no `pgrep` and `ps`", lacking=("pgrep", "ps")),
-    Surroundings("no `df` and `du`", lacking=("df", "du")),
-    Surroundings("`free` says nothing", silent=("free",)),
-    Surroundings("`df` says nothing", silent=("df",)),
-    Surroundings("the interval is empty", interval=""),
-    Surroundings("the interval is a word", interval="often", report=False),
-    Surroundings("the newest row is torn", tamper=torn),
-    Surroundings("the metrics file was emptied", tamper=emptied, report=False),
-    Surroundings("the metrics file is gone", tamper=Path.unlink, report=False),
-    Surroundings("`report` of a file, GITHUB_ENV is not set", unset=("GITHUB_ENV",), by="report"),
-    Surroundings("`report` of a file without rows", tamper=header_only, by="report", report=False),
-    Surroundings("stop without start", start=False, report=False),
-)
 
 
 def run() -> Part:
@@ -305,16 +257,16 @@ def part(document: list[Trial], ours: list[Trial]) -> Part:
         columns += [f"{side}: unbound", "other errors", "report", "exit code"]
     body = [
         prose(f"""
-            **Workload.** {len(CASES)} surroundings, each once: start, at least two samples, stop with its report, health.
-            Errors are counted in everything that is printed and in the metrics file, where the document's script sends
-            what goes wrong. `*`: no report with figures is possible.
+            **Workload.** {len(CASES)} surroundings, each once: start, at least two samples, stop with its report,
+            health. Errors are counted in everything that is printed and in the metrics file, where the document's
+            script sends what goes wrong. `*`: no report with figures is possible.
         """),
         table(columns, rows),
         prose("""
-            **Found.** The script before the document is not in it, so that what it eliminates cannot be told. What the
-            document calls fixed (lines 1336-1743) still takes GITHUB_ENV for granted at the end of its report (line 1624), and
-            an empty figure for a number (lines 1505 and 1660). Its health check ends with 1 at a single warning, which fails the job: a host without a process named
-            `Runner.Listener` always has one.
+            **Found.** The script before the document is not in it, so that what it eliminates cannot be told. What
+            the document calls fixed (lines 1336-1743) still takes GITHUB_ENV for granted at the end of its report
+            (line 1624), and an empty figure for a number (lines 1505 and 1660). Its health check ends with 1 at a
+            single warning, which fails the job: a host without a process named `Runner.Listener` always has one.
         """),
         "Not shown: whether the document's figures are right. What sampling costs is in `make bench`.",
     ]

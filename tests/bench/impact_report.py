@@ -88,12 +88,12 @@ def render(parts: Sequence[Part], *, where: Mapping[str, str], command: str, min
         "# Expected impact, measured",
         "<!-- Written by `make impact`; changes by hand are lost. -->",
         prose("""
-            The source document (`seed-runner-blockers.md`) ends each blocker with the impact that it expects. Here each
-            of these claims is measured for the five blockers that the bundle replaces: the document's approach and the
-            actions, on the same workload, in one run. The document's approach is written anew in
-            [tests/bench/baseline](../tests/bench/baseline), with its defects; each part names the lines that it stands
-            for. A claim is *reproduced* when the document's approach reaches it here, and *met* when the actions do:
-            both are computed from the figures of this run.
+            The source document (`seed-runner-blockers.md`) ends each blocker with the impact that it expects. Here
+            each of these claims is measured for the five blockers that the bundle replaces: the document's approach
+            and the actions, on the same workload, in one run. The document's approach is written anew in
+            [tests/bench/baseline](../tests/bench/baseline), with its defects; each part names the lines that it
+            stands for. A claim is *reproduced* when the document's approach reaches it here, and *met* when the
+            actions do: both are computed from the figures of this run.
         """),
         f"Made by `{command}` in {minutes:.1f} minutes.",
         points(f"{name}: {value}" for name, value in where.items()),

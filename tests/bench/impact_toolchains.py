@@ -29,11 +29,11 @@ class Msrv:
         """How it was measured."""
         said = ["passes" if one else "fails" for one in self.healthy]
         return f"""
-            **MSRV.** The oldest Rust that can be had here is {self.toolchains[0]}; it stands for the declared {OLDEST}, and
-            {self.toolchains[1]} for the developers'. A violation is something that only the latter has, under one feature
-            of the application or under none: {self.violations} of them. The document's script (lines 806-821) checks the
-            default features, and `vosk`, which is one of them; `msrv` none, default and all. Without a violation the
-            document's part {said[0]}, ours {said[1]}.
+            **MSRV.** The oldest Rust that can be had here is {self.toolchains[0]}; it stands for the declared
+            {OLDEST}, and {self.toolchains[1]} for the developers'. A violation is something that only the latter has,
+            under one feature of the application or under none: {self.violations} of them. The document's script
+            (lines 806-821) checks the default features, and `vosk`, which is one of them; `msrv` none, default and
+            all. Without a violation the document's part {said[0]}, ours {said[1]}.
         """
 
 

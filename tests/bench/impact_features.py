@@ -20,7 +20,7 @@ from feature_faults import Fault, copy_sample, seeded, shuffled_faults
 from impact_report import Claim, Part, change, of, prose, reduction, table
 from impact_toolchains import Msrv, features_table, measure_msrv
 
-from fakes.feature_crates import edges_noticed, enabled, pairs_shown
+from fakes.feature_crates import chosen_names, edges_noticed, enabled, pairs_shown
 from feature_matrix.manifests import read_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +170,7 @@ def rows_of_document() -> list[set[str]]:
 def coverage() -> dict[str, tuple[int, int, int]]:
     """For pairs and implications: shown by the document's rows, by ours, and possible."""
     features, optional = manifest()
-    names = sorted(set(features) - {"default"})
+    names = chosen_names(features)
     planned = subprocess.run(
         [*ACTION, "--mode", "plan", "--packages", APP], cwd=ROOT / "examples/voice-app",
         env=environment(Path(tempfile.gettempdir()) / "impact-plan", "plan"),
@@ -180,7 +180,7 @@ def coverage() -> dict[str, tuple[int, int, int]]:
     shutil.rmtree(Path(tempfile.gettempdir()) / "impact-plan", ignore_errors=True)
     possible = [set(), set(names), {"default"}, *({one, other} for one in names for other in names)]
     sides = [rows_of_document(), ours, [*possible, *ours]]
-    pairs = [len(pairs_shown([enabled(features, optional, row) for row in side], names)) for side in sides]
+    pairs = [len(pairs_shown(features, optional, side)) for side in sides]
     edges = [len(edges_noticed(features, optional, side)) for side in sides]
     return {"pairs": (pairs[0], pairs[1], pairs[2]), "implications": (edges[0], edges[1], edges[2])}
 

@@ -38,7 +38,8 @@ bench: setup ## Run all benchmarks and write docs/benchmarks.md (ONLY="store loc
 	@PYTHONPATH=$(packages) $(python) tests/bench/run_all.py $(ONLY)
 
 impact: setup ## Measure the source document's approach beside the actions, and write docs/impact.md; 12 minutes
-	@PYTHONPATH=$(packages) $(python) tests/bench/impact.py $(if $(TOOLS),--tools "$(TOOLS)")
+	@scripts/system-packages impact
+	@PYTHONPATH=$(packages) $(python) tests/bench/impact.py
 
 soak: setup ## The randomised tests in full; `make test` runs a twentieth of them
 	@SOAK=1 $(pytest) -m soak --timeout 0 tests

@@ -25,27 +25,27 @@ from fakes.runner import FakeRunner, pids
 AT_ONCE = 3
 LIMIT_SECONDS = 30
 HANG_SECONDS = 10
-SLEEPER = "86399"
+SLEEPER_SECONDS = 86_000  # and as many more as the job's number, by which its child is known
 # A child that has left its session and ignores SIGTERM, and a test that never ends.
-HANG = f"(trap '' TERM; exec setsid sleep {SLEEPER} >/dev/null 2>&1) &\nwhile :; do sleep 1; done\n"
+HANG = "(trap '' TERM; exec setsid sleep {} >/dev/null 2>&1) &\nwhile :; do sleep 1; done\n"
 BENCH = Path(__file__).parent
 
 
 def script_of(workload: str, number: int) -> str:
     """What a job's tests are."""
     if workload == "hang":
-        return HANG
+        return HANG.format(SLEEPER_SECONDS + number)
     paths = os.environ["PYTHONPATH"]
     words = [sys.executable, str(BENCH / "headless_workload.py"), str(number)]
     return f"PYTHONPATH={shlex.quote(paths)} {shlex.join(words)}\n"
 
 
-def sleepers() -> int:
-    """Hanging children that live."""
-    count = 0
+def sleepers(number: int) -> int:
+    """Hanging children of a job that live."""
+    count, mark = 0, f"sleep\0{SLEEPER_SECONDS + number}\0".encode()
     for pid in pids():
         try:
-            count += f"sleep\0{SLEEPER}\0".encode() == Path(f"/proc/{pid}/cmdline").read_bytes()
+            count += Path(f"/proc/{pid}/cmdline").read_bytes() == mark
         except OSError:
             continue
     return count
@@ -78,7 +78,7 @@ def run_document(side: str, workload: str, jobs: int, folder: Path) -> list[dict
                 begun = time.monotonic()
                 job = runner.start_job(env={**common, "WORKLOAD": str(script)})
                 code = headless_job.run_steps(job, start=side != "none")
-                left = sleepers()
+                left = sleepers(number)
                 job.finish()
                 done.append({"code": code, "seconds": time.monotonic() - begun, "sleepers": left})
 
@@ -93,7 +93,7 @@ def run_actions(workload: str, jobs: int, folder: Path) -> list[dict[str, float]
     def one(number: int) -> dict[str, float]:
         inputs = {"timeout-seconds": limit, "grace-seconds": 2}
         trial = stage.finish(stage.begin(script_of(workload, number), **inputs))
-        return {"code": trial.step.exit_code, "seconds": trial.wall_seconds, "sleepers": sleepers()}
+        return {"code": trial.step.exit_code, "seconds": trial.wall_seconds, "sleepers": sleepers(number)}
 
     with Stage.open(folder) as stage:
         stage.finish(stage.begin("true"))  # the first step of a host makes the Python environment

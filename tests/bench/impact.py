@@ -1,10 +1,8 @@
 """`make impact`: every impact that the source document expects of the five blockers, measured; writes docs/impact.md.
 
-    impact.py [--only cache,features,headless,monitor,dispatch] [--output FILE] [--environments N] [--tools FOLDER]
+    impact.py [--only cache,features,headless,monitor,dispatch] [--output FILE] [--environments N]
 
-`--tools` is a folder of programs that only the document's script needs, where they are not installed (wmctrl,
-dbus-launch, ydotool). Without it, and without them, that part says what is missing. The exit code is 0 whatever the
-figures are.
+The exit code is 0 whatever the figures are. A part that lacks a program says so on the page.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ def main() -> int:
         {
             "cache": impact_cache.run,
             "features": impact_features.run,
-            "headless": lambda: impact_headless.run(tools=options.tools, environments=options.environments),
+            "headless": lambda: impact_headless.run(environments=options.environments),
             "monitor": impact_monitor.run,
             "dispatch": impact_dispatch.run,
         },
@@ -79,7 +77,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(NAMES), help="parts, separated by commas")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/impact.md", metavar="FILE")
     parser.add_argument("--environments", type=int, default=impact_headless.ENVIRONMENTS, metavar="N")
-    parser.add_argument("--tools", default="", metavar="FOLDER", help="programs of the document's script")
     options = parser.parse_args()
     options.only = tuple(options.only.split(","))
     if unknown := set(options.only) - set(NAMES):

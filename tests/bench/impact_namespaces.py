@@ -31,21 +31,19 @@ def unshare(side: str) -> list[str]:
     return ["unshare", *user, *kinds, "--"]
 
 
-def run_host(
-    side: str, workload: str, jobs: int, folder: Path, *, path: str, seconds: float
-) -> dict[str, Any]:
-    """What headless_host.py prints; `path` is the PATH of its jobs. Raises SystemExit with its errors."""
+def run_host(side: str, workload: str, jobs: int, folder: Path, *, seconds: float) -> dict[str, Any]:
+    """What headless_host.py prints. Raises SystemExit with its errors."""
     folder.mkdir()
-    kept = [folder, ROOT, *(Path(one) for one in path.split(":") if one.startswith("/tmp/"))]
-    # A virtual environment may be a link to elsewhere.
-    kept += [Path(sys.executable).parent.parent]
+    kept = [
+        folder,
+        ROOT,
+        Path(sys.executable).parent.parent,
+    ]  # a virtual environment may be a link to elsewhere
     command = [
         *unshare(side), "bash", str(PRIVATE_TMP), *map(str, kept), "--",
         sys.executable, str(HOST), side, workload, str(jobs), str(folder / "host"),
     ]  # fmt: skip
-    done = subprocess.run(
-        command, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     if done.returncode:
         raise SystemExit(f"{side}, {workload}: {done.stdout}{done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

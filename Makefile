@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo lint test demo bench soak docs clean
+.PHONY: help setup setup-demo lint test demo bench impact soak docs clean
 SHELL := /bin/bash
 
 python := .venv/bin/python
@@ -36,6 +36,10 @@ demo: setup-demo ## Run the whole pipeline under act, cold and warm, and show it
 
 bench: setup ## Run all benchmarks and write docs/benchmarks.md (ONLY="store locks": these, no page); fails on a missed bar
 	@PYTHONPATH=$(packages) $(python) tests/bench/run_all.py $(ONLY)
+
+impact: setup ## Measure the source document's approach beside the actions, and write docs/impact.md; 12 minutes
+	@scripts/system-packages impact
+	@PYTHONPATH=$(packages) $(python) tests/bench/impact.py
 
 soak: setup ## The randomised tests in full; `make test` runs a twentieth of them
 	@SOAK=1 $(pytest) -m soak --timeout 0 tests

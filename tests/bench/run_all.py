@@ -35,6 +35,7 @@ TITLES: Mapping[str, str] = {
     "monitor": "The sampler of `action-perf-monitor`",
     "regression": "The regression rule of `action-perf-monitor`",
     "dispatch": "Decisions of `action-smart-dispatch`",
+    "pipeline": "The whole pipeline",
 }
 # What is measured or measured against, and how it tells its version.
 PROGRAMS: Mapping[str, Sequence[str]] = {

@@ -44,6 +44,22 @@ def test_every_action_folder_has_an_action_yml():
 
 
 @every_action
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "action.yml",
+        "examples/README.md",
+        ".github/ISSUE_TEMPLATE/bug.yml",
+    ],
+)
+def test_every_page_that_lists_the_actions_names_it(folder, page):
+    assert folder.name in (ROOT / page).read_text()
+
+
+@every_action
 def test_an_action_has_all_files_of_the_shape(folder):
     assert action_shape.file_violations(folder) == []
 

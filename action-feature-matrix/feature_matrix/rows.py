@@ -41,7 +41,7 @@ def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> l
 def standard_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """None, default and all features (or the nearest that is allowed) of each chosen crate."""
     configuration = configuration_of(context, settings, workspace)
-    crates = crates_to_plan(context, settings, workspace, configuration)
+    crates, _ = crates_to_plan(context, settings, workspace, configuration)
     graphs = [graph_of(crate, workspace) for crate in crates.values()]
     return [
         row

@@ -117,8 +117,9 @@ def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
         feature for features in crate.targets.values() for feature in features
     }
     for other in workspace.crates.values():
-        keys = {one.key for one in other.dependencies if one.member == crate.name}
-        named |= {name for one in other.dependencies if one.member == crate.name for name in one.features}
+        asking = [one for one in (*other.dependencies, *other.tested_with) if one.member == crate.name]
+        keys = {one.key for one in asking}
+        named |= {name for one in asking for name in one.features}
         for value in (value for values in other.features.values() for value in values if "/" in value):
             key, _, feature = value.partition("/")
             named |= {feature} if key.removesuffix("?") in keys else set()

@@ -232,7 +232,7 @@ def _row(
 
 def flags_of(graph: FeatureGraph, generators: int) -> str:
     """What tells cargo to build this combination."""
-    package = f"--package {graph.crate.name}"
+    package = f"--package {graph.crate.package}"
     if _is_all(graph, generators):
         return f"{package} --all-features"
     features = ",".join(name for name in graph.features_of(generators) if name != "default")

@@ -106,14 +106,17 @@ def _package(document: Table, workspace: Table, dependencies: list[dict[str, Any
     for kind in _WITH_REQUIREMENTS:
         for target in document.tables(kind):
             target.texts("required-features")
-    version = package.get("rust-version")
-    if isinstance(version, Mapping):
-        version = workspace.table("package").get("rust-version")
+    inherited = workspace.table("package")
+    version, rust_version = (
+        inherited.get(key) if isinstance(package.get(key), Mapping) else package.get(key)
+        for key in ("version", "rust-version")
+    )
     return {
         "name": package.name("name", _PACKAGE_NAME),
         "manifest_path": str(document.path),
         "dependencies": dependencies,
-        "rust_version": version if isinstance(version, str) else None,
+        "version": version if isinstance(version, str) else None,
+        "rust_version": rust_version if isinstance(rust_version, str) else None,
     }
 
 

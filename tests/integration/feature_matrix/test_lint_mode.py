@@ -150,3 +150,12 @@ def test_inputs_that_all_modes_have_are_checked_in_each(matrix, crate, mode, inp
 def test_a_lock_file_of_no_known_form_is_no_bug_of_ours(matrix, crate, version):
     (crate / "Cargo.lock").write_text(f"version = {version}\n")
     assert lint(matrix, crate, PACKAGE + 'rust-version = "1.56"\n').exit_code == 0
+
+
+def test_a_feature_that_only_the_tests_of_another_member_ask_for_is_used(matrix, workspace):
+    write_crate(workspace / "a", "[features]\nasked = []\nnamed = []\nunused = []\n", name="a")
+    asking = '[dev-dependencies]\na = { path = "../a", features = ["asked"] }\n[features]\nf = ["a/named"]\n'
+    write_crate(workspace / "b", asking, name="b", source='#[cfg(feature = "f")]\nfn f() {}\n')
+    (workspace / "Cargo.toml").write_text('[workspace]\nmembers = ["a", "b"]\nresolver = "2"\n')
+    step = matrix(mode="lint", environ={"PATH": "/usr/bin:/bin"})
+    assert [one["text"].split("'")[1] for one in step.facts["findings"]] == ["unused"]

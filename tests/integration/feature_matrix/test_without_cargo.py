@@ -66,6 +66,13 @@ LAYOUTS = {
         "top/e": "",
     },
     "no workspace": {"top": '[dependencies]\ninner = { path = "inner" }\n', "top/inner": ""},
+    "another package of a member's name": {
+        "top": VIRTUAL + 'members = ["app"]\nexclude = ["old"]\n[workspace.package]\nversion = "0.1.0"\n',
+        "top/old/app": "",
+        "top/app": '[dependencies]\nold = { package = "app", path = "../old/app" }\n'
+        '[dev-dependencies]\nhelp = { path = "../help", features = ["f"] }\n',
+        "top/help": "[features]\nf = []\n",
+    },
     "root package": {
         "top": '[workspace]\nmembers = ["m"]\n[dependencies]\nout = { path = "../out" }\n',
         "top/m": "",

@@ -12,7 +12,7 @@ from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Workspace
 from feature_matrix.plan_mode import crates_to_plan, plan_rows
-from feature_matrix.planning import Row, flags_of, plan_standard
+from feature_matrix.planning import Row, flags_of, name_of, plan_standard
 from feature_matrix.selection import configuration_of, constraints_for, graph_of, text_of
 from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
@@ -87,7 +87,7 @@ def _given(name: str, entry: object, graphs: Mapping[str, FeatureGraph], configu
             f"input '{name}' names the feature {error}, which {crate} does not have here", hint=hint
         ) from error
     flags = flags_of(graph, generators)
-    called = "all" if flags.endswith("--all-features") else features or "none"
+    called = name_of(graph, generators)
     build = graph.identity(graph.closure(generators))
     for row in reversed(configuration.rows):
         default = graph.default & graph.everything if row.default else 0

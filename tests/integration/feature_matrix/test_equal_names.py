@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from fakes.cargo import TOOLCHAIN, needs_cargo, rows_of, write_crate
+from fakes.cargo import TOOLCHAIN, entries_of, needs_cargo, rows_of, write_crate
 
 pytestmark = needs_cargo
 
@@ -31,3 +33,18 @@ def test_a_member_is_told_from_another_package_of_its_name(two_of_one_name, matr
     for mode in ({"mode": "validate", "commands": "check"}, {"mode": "docs"}, {"mode": "deps"}):
         step = matrix(environ=TOOLCHAIN, **mode)
         assert step.exit_code == 0, step.log
+
+
+@pytest.mark.parametrize(
+    "features", ["all = []\nx = []\n", "none = []\nx = []\n", "all = []\nnone = []\nx = []\n"]
+)
+def test_features_called_as_a_plan_calls_its_own_rows_are_told_from_them(workspace, matrix, features):
+    write_crate(workspace, f'[features]\ndefault = ["x"]\n{features}')
+    step = matrix(mode="plan", strategy="each", environ=TOOLCHAIN)
+    names = [entry["name"] for entry in entries_of(step)]
+    assert len(names) == len(set(names)), names
+    assert {"sample: no features", "sample: all features"} < set(names)
+    given = [{"crate": row["crate"], "features": row["features"]} for row in rows_of(step)]
+    done = matrix(mode="validate", commands="check", rows=json.dumps(given), environ=TOOLCHAIN)
+    assert [row["description"] for row in done.facts["rows"]] == names
+    assert "| no features |" in done.summary

@@ -106,11 +106,22 @@ def read_workspace(manifest: Path, *, environ: Mapping[str, str], target_aware: 
     return Workspace(root, {crate.name: crate for crate in crates}, source, target_directory, target)
 
 
-def misplaced_rust_version(workspace: Workspace) -> str:
-    """`rust-version` below [workspace], where cargo ignores it; empty where there is none."""
+def idle_rust_versions(workspace: Workspace) -> dict[str, str]:
+    """What declares a `rust-version` to no effect, by its table in the workspace's manifest.
+
+    Cargo ignores one below [workspace], and one below [workspace.package] is for members to inherit.
+    """
     manifest = workspace.root / "Cargo.toml"
     document = read_toml(manifest) if manifest.is_file() else {}
-    return str((document.get("workspace") or {}).get("rust-version") or "")
+    table = document.get("workspace") or {}
+    found = {"workspace": table.get("rust-version"), "workspace.package": None}
+    if not any(map(_inherits_rust_version, workspace.crates.values())):
+        found["workspace.package"] = (table.get("package") or {}).get("rust-version")
+    return {name: version for name, version in found.items() if isinstance(version, str) and version}
+
+
+def _inherits_rust_version(crate: Crate) -> bool:
+    return isinstance((read_toml(crate.manifest).get("package") or {}).get("rust-version"), Mapping)
 
 
 def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, list[dict[str, Any]]]:

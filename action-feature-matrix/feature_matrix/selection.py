@@ -54,8 +54,8 @@ def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crat
 def constraints_for(graph: FeatureGraph, configuration: Configuration) -> Constraints:
     """The crate's constraints. Raises ActionError that names two of them which contradict each other."""
     rules = configuration.rules.get(graph.crate.name, ())
-    if why := contradiction(graph, rules):
-        raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
+    if found := contradiction(graph, rules):
+        raise ActionError(f"{configuration.path}: {found.why}", hint=found.hint)
     return constraints_of(graph, rules)
 
 

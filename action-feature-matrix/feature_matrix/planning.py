@@ -171,7 +171,7 @@ def _curated(solver: Solver, row: CuratedRow) -> _Wanted:
     found = solver.complete(wanted)
     if found is None or found.generators != wanted or not solver.allows(found):
         raise ActionError(
-            f"the row in line {row.line} of the configuration ({', '.join(row.features) or 'no features'}"
+            f"{row.file}:{row.line}: the row ({', '.join(row.features) or 'no features'}"
             f"{' and the default ones' if default else ''}) is forbidden by the constraints of {row.crate}",
             hint="Change the row or the constraint",
         )

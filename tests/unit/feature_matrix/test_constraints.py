@@ -180,5 +180,5 @@ def test_what_a_feature_needs_goes_with_every_row_that_enables_it():
 
 
 def test_a_curated_row_that_the_constraints_forbid_is_an_error():
-    with pytest.raises(ActionError, match=r"row in line 9 .*forbidden by the constraints of sample"):
+    with pytest.raises(ActionError, match=r":9: the row \(a, b\) is forbidden by the constraints of sample"):
         plan({"a": (), "b": ()}, [rule("exclusive", "a", "b")], curated=[curated("a", "b")])

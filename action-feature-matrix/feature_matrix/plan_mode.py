@@ -33,16 +33,17 @@ def plan(context: Context, settings: Settings) -> Result:
     times = timings_of(context, settings)
     shards = into_shards(rows, most=min(settings.max_jobs, settings.shards or len(rows)), times=times)
     matrix = as_matrix(shards)
-    outputs = {
-        "matrix": as_output(matrix),
-        "count": str(len(rows)),
-        "has-jobs": "true" if shards else "false",
-    }
     summarise(context.summary, plans, jobs=len(shards), workspace=workspace, affected=affected)
-    if context.out.at_prompt:
-        outputs = {}  # for workflows; people get a table, and all the rest with --json
+    outputs = {}
+    if context.out.at_prompt:  # people get a table, and all the rest with --json
         for line in in_words(plans):
             context.out.say(line)
+    else:
+        outputs = {
+            "matrix": as_output(matrix),
+            "count": str(len(rows)),
+            "has-jobs": "true" if shards else "false",
+        }
     context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
     facts = {
         "source": workspace.source,

@@ -75,13 +75,19 @@ def _given(name: str, entry: object, graphs: Mapping[str, FeatureGraph], configu
         raise ActionError(
             f"input '{name}' holds {json.dumps(entry)[:80]}; allowed: objects with crate and features"
         )
-    crate, features = entry["crate"], str(entry.get("features", ""))
+    crate, features = entry["crate"], entry.get("features", "")
+    wanted = features.split(",") if isinstance(features, str) else features
+    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+        raise ActionError(
+            f"input '{name}' holds {json.dumps(entry)[:120]}, whose features are {json.dumps(features)[:40]}; "
+            'allowed: a text such as "a,b", or a list of texts',
+        )
     hint = "Plan and validate the same commit and manifest-path"
     if crate not in graphs:
         raise ActionError(f"input '{name}' names the crate '{crate}', which is no member here", hint=hint)
     graph = graphs[crate]
     try:
-        generators = graph.mask(one for one in features.split(",") if one)
+        generators = graph.mask(filter(None, map(str.strip, wanted)))
     except KeyError as error:
         raise ActionError(
             f"input '{name}' names the feature {error}, which {crate} does not have here", hint=hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ LISTS_OF_SETS = {"exclusive": 2, "at-least-one-of": 1, "skip-set": 0, "group": 2
 RULES = (*LISTS_OF_SETS, "requires", "skip")
 SETTINGS = ("toolchain", "platform")
 MOST_BYTES = 1 << 20
+ROWS_EXAMPLE = "as in rows: [{crate: NAME, features: [a, b]}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class CuratedRow:
     dev: bool
     line: int
     platform: str = ""
+    file: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +98,30 @@ class _Reader:
         rules, rows, settings = {}, [], {}
         for key, value in self._mapping(node, ("crates", "rows")).items():
             if key == "crates":
-                for crate, body in self._mapping(value, tuple(self._features)).items():
-                    given = self._mapping(body, (*RULES, *SETTINGS))
+                for crate, body in self._section(value, tuple(self._features)).items():
+                    given = self._section(body, (*RULES, *SETTINGS))
                     settings[crate] = CrateSettings(
                         **{name: self._word(given.pop(name)) for name in SETTINGS if name in given}
                     )
                     rules[crate] = tuple(self._rules(crate, given))
             else:
-                rows += [self._row(one) for one in self._sequence(value)]
+                rows += [self._row(one) for one in self._sequence(value, ROWS_EXAMPLE)]
         return Configuration(self._path, rules, tuple(rows), settings)
 
     def _rules(self, crate: str, given: Mapping[str, yaml.Node]) -> Iterator[Rule]:
         for kind, value in given.items():
             if kind == "requires":
-                for feature, others in self._mapping(value, tuple(self._features[crate])).items():
+                names = tuple(self._features[crate])
+                for feature, others in self._mapping(value, names, "as in requires: {a: [b]}").items():
                     yield Rule(kind, (feature, *self._names(crate, others, least=1)), _line(others))
             elif kind == "skip":
                 yield from (Rule(kind, (name,), _line(value)) for name in self._names(crate, value))
             else:
-                for one in self._sequence(value):
+                example = f"as in {kind}: [[a, b], [c, d]]"
+                for one in self._sequence(value, example):
                     if not isinstance(one, yaml.SequenceNode):
                         what = f"'{one.value}'" if isinstance(one, yaml.ScalarNode) else "a mapping"
-                        self._fail(one, f"'{kind}' holds {what}", (f"lists, as in {kind}: [[a, b], [c, d]]",))
+                        self._fail(one, f"'{kind}' holds {what}", (f"lists, {example}",))
                     yield Rule(kind, self._names(crate, one, least=LISTS_OF_SETS[kind]), _line(one))
 
     def _row(self, node: yaml.Node) -> CuratedRow:
@@ -135,13 +140,14 @@ class _Reader:
         return CuratedRow(
             crate=crate,
             features=features,
-            description=self._text(given["description"]) if "description" in given else "",
-            needs=self._words(given["deps"]) if "deps" in given else (),
+            description=self._line(given["description"]) if "description" in given else "",
+            needs=self._needs(given["deps"]) if "deps" in given else (),
             default=flags.get("default", True),
             deprecated=flags.get("deprecated", False),
             dev=flags.get("dev", False),
             line=_line(node),
             platform=self._word(given["platform"]) if "platform" in given else "",
+            file=self._path,
         )
 
     def _names(self, crate: str, node: yaml.Node, *, least: int = 0) -> tuple[str, ...]:
@@ -161,14 +167,37 @@ class _Reader:
 
     def _word(self, node: yaml.Node) -> str:
         """A name that may stand on a command line."""
-        text = self._text(node)
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", text):
-            self._fail(node, f"'{text}' is no name of letters, digits, '.', '_' and '-'", ())
+        return self._checked_word(node, self._text(node), r"[A-Za-z0-9][\w.-]*", "'.', '_' and '-'")
+
+    def _needs(self, node: yaml.Node) -> tuple[str, ...]:
+        """Names of packages or of anything else that a workflow may compare with, or put on a command line."""
+        signs = "'.', '_', '+' and '-'"
+        return tuple(
+            self._checked_word(node, one, r"[A-Za-z0-9][\w.+-]*", signs) for one in self._words(node)
+        )
+
+    def _checked_word(self, node: yaml.Node, text: str, pattern: str, signs: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            self._fail(node, f"{text!r} is no name of letters, digits, {signs}", ())
         return text
 
-    def _mapping(self, node: yaml.Node, allowed: tuple[str, ...]) -> dict[str, yaml.Node]:
+    def _line(self, node: yaml.Node) -> str:
+        """A text of one line, for it becomes part of a job's name."""
+        text = self._text(node).strip()
+        if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in text):
+            self._fail(node, f"{text[:60]!r} holds a control character", ("one line of text",))
+        return text
+
+    def _section(self, node: yaml.Node, allowed: tuple[str, ...]) -> dict[str, yaml.Node]:
+        """A mapping; one that says nothing may be left out after its name."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            return {}
+        return self._mapping(node, allowed)
+
+    def _mapping(self, node: yaml.Node, allowed: tuple[str, ...], example: str = "") -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
-            self._fail(node, "a mapping belongs here", allowed)
+            what = f"a mapping belongs here{f', {example}' if example else ''}"
+            self._fail(node, what, allowed)
         found: dict[str, yaml.Node] = {}
         for key, value in node.value:
             name = self._choice(key, allowed)
@@ -177,9 +206,9 @@ class _Reader:
             found[name] = value
         return found
 
-    def _sequence(self, node: yaml.Node) -> list[yaml.Node]:
+    def _sequence(self, node: yaml.Node, example: str) -> list[yaml.Node]:
         if not isinstance(node, yaml.SequenceNode):
-            self._fail(node, "a list belongs here", ())
+            self._fail(node, f"a list belongs here, {example}", ())
         return list(node.value)
 
     def _choice(self, node: yaml.Node, allowed: tuple[str, ...]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from feature_matrix.configuration import Rule
 from feature_matrix.feature_graph import FeatureGraph
@@ -48,10 +47,23 @@ def constraints_of(graph: FeatureGraph, rules: Sequence[Rule]) -> Constraints:
     )
 
 
-def contradiction(graph: FeatureGraph, rules: Sequence[Rule]) -> str:
-    """Why no combination is allowed, or a feature that nobody skips can never be on; empty when all is well."""
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """What cannot be, by which rules, and what to do about it."""
+
+    why: str
+    hint: str
+
+
+def contradiction(graph: FeatureGraph, rules: Sequence[Rule]) -> Contradiction | None:
+    """Why no combination is allowed, or a feature that nobody skips can never be on; None when all is well.
+
+    The rules that it names contradict each other, and without any one of them do not.
+    """
     if circle := _circle([rule for rule in rules if rule.kind == "requires"]):
-        return f"{circle} goes in a circle; write 'group' for features that are chosen together"
+        return Contradiction(
+            f"{circle} goes in a circle", "Write 'group' for features that are chosen together"
+        )
     skipped = {name for rule in rules if rule.kind == "skip" for name in rule.features}
     features = graph.features_of(graph.everything)
     wanted = [("", 0)] + [(name, graph.mask([name])) for name in features if name not in skipped]
@@ -59,22 +71,30 @@ def contradiction(graph: FeatureGraph, rules: Sequence[Rule]) -> str:
     for name, on in wanted:
         if solver.find(on=on):
             continue
-        what = (
-            f"feature '{name}' of {graph.crate.name} can never be enabled"
-            if name
-            else (f"no combination of {graph.crate.name}'s features is allowed")
-        )
-        for size in (1, 2):
-            for some in combinations(rules, size):
-                if not Solver(graph, constraints_of(graph, some)).find(on=on):
-                    against = (
-                        f"{some[0]} and {some[1]} contradict"
-                        if size == 2
-                        else f"{some[0]} contradicts {graph.crate.manifest}"
-                    )
-                    return f"{what}: {against}"
-        return f"{what}: {', '.join(map(str, rules))} contradict together"
-    return ""
+        least = list(rules)
+        for rule in rules:
+            fewer = [one for one in least if one is not rule]
+            least = least if Solver(graph, constraints_of(graph, fewer)).find(on=on) else fewer
+        return Contradiction(f"{_never(graph, name)}: {_against(graph, least)}", _hint(name, least))
+    return None
+
+
+def _never(graph: FeatureGraph, feature: str) -> str:
+    if feature:
+        return f"feature '{feature}' of {graph.crate.name} can never be enabled"
+    return f"no combination of {graph.crate.name}'s features is allowed"
+
+
+def _against(graph: FeatureGraph, rules: Sequence[Rule]) -> str:
+    if len(rules) == 1:
+        return f"{rules[0]} contradicts {graph.crate.manifest}"
+    *others, last = map(str, rules)
+    return f"{', '.join(others)} and {last} contradict{' together' if len(others) > 1 else ''}"
+
+
+def _hint(feature: str, rules: Sequence[Rule]) -> str:
+    what = "Drop it" if len(rules) == 1 else "Drop or change one of them"
+    return f"{what}, or say `skip: [{feature}]`" if feature else what
 
 
 def _circle(requires: Sequence[Rule]) -> str:

@@ -23,7 +23,7 @@ def deps(context: Context, settings: Settings) -> Result:
     workspace = workspace_named(context, settings)
     configuration_of(context, settings, workspace)
     told = json.loads(ask_cargo(context, workspace, ["metadata", "--format-version=1", "--all-features"]))
-    members = [f"--package={name}" for name in chosen_crates(workspace, settings)]
+    members = [f"--package={crate.package}" for crate in chosen_crates(workspace, settings).values()]
     # Development dependencies and those for other targets make no second build of a package.
     tree = ["tree", *members, "--all-features", "--edges=normal,build"]
     listed = ask_cargo(context, workspace, [*tree, "--prefix=none", "--format={p}"]) if members else ""

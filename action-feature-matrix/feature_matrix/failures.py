@@ -11,6 +11,7 @@ from feature_matrix.cargo_runs import CargoResult, Diagnostic
 from feature_matrix.configuration import Configuration
 from feature_matrix.constraints import Solver, constraints_of
 from feature_matrix.feature_graph import FeatureGraph
+from feature_matrix.implications import bits_of
 from feature_matrix.planning import Row, flags_of
 from feature_matrix.shrinking import Shrunk, shrink
 
@@ -159,7 +160,7 @@ class _Search:
         self._failure, self._target, self._graph = failure, target, graph
         self._run, self._deadline, self._say = run, deadline, say
         self.errors: dict[int, tuple[Diagnostic, ...]] = {}
-        self.otherwise: set[int] = set()  # combinations that fail, but in another way
+        self._otherwise: set[int] = set()  # builds that fail, but in another way
 
     def fails(self, features: int) -> bool | None:
         left = self._deadline - time.monotonic()
@@ -174,11 +175,18 @@ class _Search:
         failed = not result.passed and not result.timed_out
         same = failed and (target is None or any(target.is_like(one) for one in result.errors))
         if not same and not result.passed:
-            self.otherwise.add(features)
+            self._otherwise.add(self._build(features))
         names = ",".join(self._graph.features_of(features)) or "none"
         word = "fails too" if same else "passes" if result.passed else "fails in another way"
         self._say(f"shrinking {self._failure.row.description}: {names} {word}")
         return same
+
+    def fails_otherwise(self, features: int) -> bool:
+        """Whether this combination, or one that builds the same, was seen to fail in another way."""
+        return self._build(features) in self._otherwise
+
+    def _build(self, features: int) -> int:
+        return self._graph.identity(self._graph.closure(features))
 
 
 def _closure(graph: FeatureGraph, row: Row) -> int:
@@ -202,7 +210,7 @@ def _told(graph: FeatureGraph, least: Shrunk, search: _Search) -> str:
         told = f"fails with {shown}; without {untried} it was not tried, as the constraints forbid that"
     elif len(names) == 1:
         told = f"fails with exactly {shown}"
-    elif search.otherwise:
+    elif any(search.fails_otherwise(least.features & ~bit) for bit in bits_of(least.features)):
         told = f"fails with exactly {shown}; with one less it does not fail like this"
     elif len(names) == 2:
         told = f"fails with exactly {shown}; each alone is fine"

@@ -19,11 +19,21 @@ class FeatureGraph:
 
     `names` are the features that a plan chooses from: bit i of a mask is `names[i]`. `default` is the last of them
     where it holds `dep:x` or `x/f` itself and so makes a difference of its own; where it does not, the bit is the same.
-    Nodes of dependencies (`dep:x`, `x/f`) have higher bits. `everything` is what `--all-features` passes. `idle` is
-    what makes no difference to a build: the features that are told to, and absent dependencies.
+    Nodes of dependencies (`dep:x`, `x/f`) have higher bits. `everything` is what `--all-features` passes. `asked` are
+    the `x/f` that targets require, as what one passes to cargo. `idle` is what makes no difference to a build: the
+    features that are told to, absent dependencies, and `asked`, for which what they enable stands.
+
+    `distinct_default`: code asks for the feature `default` by its name.
     """
 
-    def __init__(self, crate: Crate, members: Mapping[str, Crate], *, idle: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        crate: Crate,
+        members: Mapping[str, Crate],
+        *,
+        idle: Collection[str] = (),
+        distinct_default: bool = False,
+    ) -> None:
         self.crate = crate
         self.names = crate.names()
         self._bits: dict[str, int] = {}
@@ -32,37 +42,46 @@ class FeatureGraph:
         features = self.chosen = (1 << len(self.names)) - 1
         self.default = self._bit("default")
         self.everything = features | (self.default if "default" in crate.features else 0)
+        self._asked: dict[str, int] = {}
         self.rules = tuple(self._rules(members))
-        self.idle = self.mask(idle) | self._absent()
-        if any(rule.body & self.default and rule.head & ~features & ~self.idle for rule in self.rules):
+        self.asked = sum(self._asked.values())
+        self.idle = self.mask(idle) | self._absent() | self.asked
+        self._nameless = 0 if distinct_default else self.default
+        if (distinct_default and "default" in crate.features) or any(
+            rule.body & self.default and rule.head & ~features & ~self.idle for rule in self.rules
+        ):
             self.names.append("default")
             self.chosen = self.everything
         self.edges = tuple(rule.edge for rule in self.rules if rule.edge)
         self._implications = Implications(self.rules)
-        self._lost_edges = LostEdges(self.rules, self.idle | self.default)
+        self._lost_edges = LostEdges(self.rules, self.idle | self._nameless)
 
     def mask(self, names: Iterable[str]) -> int:
         """Features as a mask. Raises KeyError for a name that is none."""
         result = 0
         for name in names:
-            if name != "default" and name not in self.names:
+            if not self.has(name):
                 raise KeyError(name)
-            result |= self._bits[name]
+            result |= self._asked.get(name, 0) or self._bits[name]
         return result
 
+    def has(self, name: str) -> bool:
+        """Whether cargo can be passed this name: a feature's, or an `x/f` that a target requires."""
+        return name == "default" or name in self.names or name in self._asked
+
     def features_of(self, mask: int) -> tuple[str, ...]:
-        """The features in a mask, in the manifest's order; `default` first, nodes of dependencies left out."""
+        """The features in a mask, in the manifest's order; `default` first, what targets ask of dependencies last."""
         head = ("default",) if mask & self.default else ()
         rest = (name for index, name in enumerate(self.names) if mask >> index & 1 and name != "default")
-        return (*head, *rest)
+        return (*head, *rest, *(name for name, bit in self._asked.items() if mask & bit))
 
     def closure(self, generators: int) -> int:
         """Everything that these features enable, themselves included, and what is always enabled."""
         return self._implications.closure(generators)
 
     def identity(self, closure: int) -> int:
-        """What makes two combinations the same build: all but the name `default` and what is idle."""
-        return closure & ~self.default & ~self.idle
+        """What makes two combinations the same build: all but what is idle, and `default` where no code asks for it."""
+        return closure & ~self._nameless & ~self.idle
 
     def noticed(self, generators: int, closure: int) -> int:
         """The declared edges whose loss would make this combination another build: bit i is `edges[i]`."""
@@ -93,6 +112,11 @@ class FeatureGraph:
             yield Implication(self._bit(name), self._bit(f"dep:{name}"), None)
         for one in dependencies.values():
             yield from self._of_dependency(one, members)
+        for value in (value for required in self.crate.targets.values() for value in required):
+            if value not in self._asked and value.partition("/")[0] in dependencies and "/" in value:
+                self._asked[value] = self._bit(f"--features {value}")
+                for rule in self._declared(f"--features {value}", value, dependencies):
+                    yield Implication(rule.body, rule.head, None)
 
     def _declared(
         self, feature: str, value: str, dependencies: Mapping[str, Dependency]

@@ -17,7 +17,12 @@ _ANY = re.compile(r'CARGO_CFG_FEATURE|CARGO_FEATURE_["{]')
 
 def is_used(feature: str, source: str) -> bool:
     """Whether the source asks for the feature, or may ask for any."""
-    return _ANY.search(source) is not None or next(_places(feature, source), None) is not None
+    return _ANY.search(source) is not None or is_named(feature, source)
+
+
+def is_named(feature: str, source: str) -> bool:
+    """Whether the source asks for this feature by its name."""
+    return next(_places(feature, source), None) is not None
 
 
 def idle_features(names: Collection[str], source: str, target: CompileTarget) -> frozenset[str]:

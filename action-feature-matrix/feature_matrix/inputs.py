@@ -130,6 +130,11 @@ def _command(line: str) -> tuple[str, ...]:
     except ValueError as error:
         raise ActionError(f"input 'commands' holds '{line}', whose quotes do not match: {error}") from error
     words = words[1:] if words[:1] == ["cargo"] else words
+    if words and words[0].startswith("+"):
+        raise ActionError(
+            f"input 'commands' holds '{line}', and the toolchain is for the configuration to say",
+            hint=f"Write `crates: {{NAME: {{toolchain: {words[0][1:] or 'nightly'}}}}}` in {DEFAULT_CONFIG}",
+        )
     if not words or not re.fullmatch(r"[a-z][\w-]*", words[0]):
         raise ActionError(
             f"input 'commands' holds '{line}'; allowed: cargo's subcommands with their arguments",

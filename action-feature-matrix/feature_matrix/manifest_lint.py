@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feature_matrix.feature_uses import is_used
-from feature_matrix.manifests import Crate, Workspace, misplaced_rust_version
+from feature_matrix.manifests import Crate, Workspace, idle_rust_versions
 from feature_matrix.sources import source_text
 from feature_matrix.toml_files import line_of, read_toml
 
 WARNING, NOTICE = "warning", "notice"
 # "Cargo.lock format" in cargo's src/cargo/core/resolver/encode.rs: the first release that reads each version.
 LOCK_FILE_NEEDS = {3: (1, 53), 4: (1, 78)}
+
+INHERIT = "`rust-version.workspace = true` in each crate"
+# By the table that holds it: the rule's name, and what to do.
+IDLE_RUST_VERSIONS = {
+    "workspace": (
+        "rust-version-misplaced",
+        f": write it below [workspace.package], and {INHERIT}",
+    ),
+    "workspace.package": ("rust-version-not-inherited", f", for no crate inherits it: write {INHERIT}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +51,18 @@ def lint(workspace: Workspace, crates: Iterable[Crate]) -> tuple[Finding, ...]:
 
 def _lint_root(workspace: Workspace) -> Iterator[Finding]:
     manifest = workspace.root / "Cargo.toml"
-    misplaced = misplaced_rust_version(workspace)
-    if misplaced:
-        yield Finding(
-            WARNING,
-            "rust-version-misplaced",
-            manifest,
-            line_of(manifest, "workspace", "rust-version"),
-            f"rust-version = {misplaced!r} below [workspace] has no effect: write it below [workspace.package], "
-            "and `rust-version.workspace = true` in each crate",
-        )
+    idle = idle_rust_versions(workspace)
+    for table, declared in idle.items():
+        rule, why = IDLE_RUST_VERSIONS[table]
+        text = f"rust-version = {declared!r} below [{table}] has no effect{why}"
+        yield Finding(WARNING, rule, manifest, line_of(manifest, table, "rust-version"), text)
     lock = workspace.root / "Cargo.lock"
     if not lock.is_file():
         return
     version = read_toml(lock).get("version", 1)
     needs = LOCK_FILE_NEEDS.get(version) if isinstance(version, int) else None
-    declared = [crate.rust_version for crate in workspace.crates.values() if crate.rust_version]
-    versions = [_release(one) for one in [*declared, misplaced] if one]
+    declared_by = [crate.rust_version for crate in workspace.crates.values() if crate.rust_version]
+    versions = [_release(one) for one in [*declared_by, *idle.values()]]
     lowest = min((one for one in versions if one), default=None)
     if needs and lowest and lowest < needs:
         yield Finding(
@@ -117,8 +122,9 @@ def _named_elsewhere(crate: Crate, workspace: Workspace) -> set[str]:
         feature for features in crate.targets.values() for feature in features
     }
     for other in workspace.crates.values():
-        keys = {one.key for one in other.dependencies if one.member == crate.name}
-        named |= {name for one in other.dependencies if one.member == crate.name for name in one.features}
+        asking = [one for one in (*other.dependencies, *other.tested_with) if one.member == crate.name]
+        keys = {one.key for one in asking}
+        named |= {name for one in asking for name in one.features}
         for value in (value for values in other.features.values() for value in values if "/" in value):
             key, _, feature = value.partition("/")
             named |= {feature} if key.removesuffix("?") in keys else set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,11 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """A workspace member. `features` are the declared ones; `implicit` those that an optional dependency makes."""
+    """A workspace member. `features` are the declared ones; `implicit` those that an optional dependency makes.
+
+    `dependencies` are what it is built from, `tested_with` what only its tests and examples use. `spec` is what tells
+    it from another package of its name.
+    """
 
     name: str
     manifest: Path
@@ -47,9 +52,15 @@ class Crate:
     implicit: frozenset[str]
     dependencies: tuple[Dependency, ...]
     rust_version: str
-    targets: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # with the features that they require
+    # With the features that they require.
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tested_with: tuple[Dependency, ...] = ()
+    spec: str = ""
+
+    @property
+    def package(self) -> str:
+        """What cargo's `--package` takes for it."""
+        return self.spec or self.name
 
     def names(self) -> list[str]:
         """All features but `default`, in the manifest's order, the implicit ones last."""
@@ -89,16 +100,28 @@ def read_workspace(manifest: Path, *, environ: Mapping[str, str], target_aware: 
         target_directory = root / "target"
     target = read_target(environ, root) if target_aware else None
     names = {Path(str(one["manifest_path"])).parent.resolve(): str(one["name"]) for one in packages}
-    crates = [_crate(package, names, target) for package in packages]
+    known = _known_packages(root, packages)
+    crates = [_crate(package, names, target, known=known) for package in packages]
     source = "cargo metadata" if has_cargo else "Cargo.toml"
     return Workspace(root, {crate.name: crate for crate in crates}, source, target_directory, target)
 
 
-def misplaced_rust_version(workspace: Workspace) -> str:
-    """`rust-version` below [workspace], where cargo ignores it; empty where there is none."""
+def idle_rust_versions(workspace: Workspace) -> dict[str, str]:
+    """What declares a `rust-version` to no effect, by its table in the workspace's manifest.
+
+    Cargo ignores one below [workspace], and one below [workspace.package] is for members to inherit.
+    """
     manifest = workspace.root / "Cargo.toml"
     document = read_toml(manifest) if manifest.is_file() else {}
-    return str((document.get("workspace") or {}).get("rust-version") or "")
+    table = document.get("workspace") or {}
+    found = {"workspace": table.get("rust-version"), "workspace.package": None}
+    if not any(map(_inherits_rust_version, workspace.crates.values())):
+        found["workspace.package"] = (table.get("package") or {}).get("rust-version")
+    return {name: version for name, version in found.items() if isinstance(version, str) and version}
+
+
+def _inherits_rust_version(crate: Crate) -> bool:
+    return isinstance((read_toml(crate.manifest).get("package") or {}).get("rust-version"), Mapping)
 
 
 def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, list[dict[str, Any]]]:
@@ -124,21 +147,46 @@ def _ask_cargo(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, Path, 
     return root, Path(told["target_directory"]), packages
 
 
-def _crate(package: Mapping[str, Any], names: Mapping[Path, str], target: CompileTarget | None) -> Crate:
+def _known_packages(root: Path, packages: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """How many packages there are of each name, by the lock file, and by what members ask for from elsewhere."""
+    lock = root / "Cargo.lock"
+    listed = read_toml(lock).get("package") if lock.is_file() else None
+    locked = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    members = {Path(str(one["manifest_path"])).parent.resolve() for one in packages}
+    elsewhere = {
+        str(one["name"])
+        for package in packages
+        for one in package["dependencies"]
+        if not one.get("path") or Path(str(one["path"])).resolve() not in members
+    }
+    return Counter(str(one.get("name")) for one in locked) | Counter(
+        [*elsewhere, *(str(one["name"]) for one in packages)]
+    )
+
+
+def _crate(
+    package: Mapping[str, Any],
+    names: Mapping[Path, str],
+    target: CompileTarget | None,
+    *,
+    known: Counter[str],
+) -> Crate:
     path = Path(str(package["manifest_path"]))
     document = read_toml(path)
     features = {name: tuple(map(str, values)) for name, values in (document.get("features") or {}).items()}
-    declared: dict[str, list[Mapping[str, Any]]] = {}
+    built: dict[str, list[Mapping[str, Any]]] = {}
+    tested: dict[str, list[Mapping[str, Any]]] = {}
     for one in package["dependencies"]:
-        if one.get("kind") != "dev":
-            declared.setdefault(str(one.get("rename") or one["name"]), []).append(one)
-    dependencies = tuple(_united(key, some, names, target) for key, some in declared.items())
+        declared = tested if one.get("kind") == "dev" else built
+        declared.setdefault(str(one.get("rename") or one["name"]), []).append(one)
+    dependencies = tuple(_united(key, some, names, target) for key, some in built.items())
+    name = str(package["name"])
     # `dep:x` anywhere takes the implicit feature x away.
     every = [value for values in features.values() for value in values]
     hidden = {value.removeprefix("dep:") for value in every if value.startswith("dep:")}
     implicit = {one.key for one in dependencies if one.optional} - hidden - set(features)
     return Crate(
-        name=str(package["name"]),
+        name=name,
         manifest=path,
         features=features,
         implicit=frozenset(implicit),
@@ -150,6 +198,8 @@ def _crate(package: Mapping[str, Any], names: Mapping[Path, str], target: Compil
             for target in document.get(kind) or ()
             if target.get("required-features")
         },
+        tested_with=tuple(_united(key, some, names, target) for key, some in tested.items()),
+        spec=f"{name}@{package['version']}" if known[name] > 1 and package.get("version") else "",
     )
 
 

@@ -8,7 +8,7 @@ from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from feature_matrix.inputs import Settings
 from feature_matrix.manifest_lint import lint
-from feature_matrix.manifests import misplaced_rust_version
+from feature_matrix.manifests import idle_rust_versions
 from feature_matrix.reports import report
 from feature_matrix.resolution import require_cargo
 from feature_matrix.rows import standard_rows
@@ -29,8 +29,8 @@ def msrv(context: Context, settings: Settings) -> Result:
     workspace = workspace_named(context, settings)
     for one in lint(workspace, ()):
         context.out.warning(one.text, title=TITLE)  # what makes the promise void
-    misplaced = misplaced_rust_version(workspace)
-    versions = {crate.name: crate.rust_version or misplaced for crate in workspace.crates.values()}
+    meant = next(iter(idle_rust_versions(workspace).values()), "")
+    versions = {crate.name: crate.rust_version or meant for crate in workspace.crates.values()}
     rows = standard_rows(context, settings, workspace)
     for name in dict.fromkeys(row.crate for row in rows if not versions[row.crate]):
         context.out.notice(f"{name} declares no rust-version, and is left out", title=TITLE)

@@ -108,7 +108,7 @@ def summarise(
             (
                 f"{MARKS[one.state]} {one.state}",
                 code(one.row.crate),
-                code(",".join(one.row.features) or "none"),
+                code(",".join(one.row.features)) if one.row.features else "no features",
                 duration(one.seconds) if one.state != SKIPPED else "",
                 one.units if one.state != SKIPPED else "",
                 escape_cell(one.error.text if one.error else one.note if one.state != PASSED else ""),

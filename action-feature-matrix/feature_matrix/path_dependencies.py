@@ -1,4 +1,5 @@
-"""Which folders a crate is built from: its own, and those of the packages that it takes by path, members or not.
+"""What a crate is built from: its own folder, those of the packages that it takes by path, members or not, and the
+files elsewhere that their sources name.
 
 Source: "Specifying Dependencies", "Overriding Dependencies" and "Workspaces" in The Cargo Book.
 """
@@ -6,18 +7,50 @@ Source: "Specifying Dependencies", "Overriding Dependencies" and "Workspaces" in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from feature_matrix.manifests import Workspace
+from feature_matrix.sources import read_sources
 from feature_matrix.toml_files import read_toml
 
 BUILT = ("dependencies", "build-dependencies")
 TESTED = ("dev-dependencies",)
 
 
-def users_of_folders(workspace: Workspace) -> dict[Path, set[str]]:
-    """Of each folder that members are built from, which ones are. Raises ActionError for a manifest that is no TOML."""
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The members that are built from each package's folder, and those that may read each file or folder elsewhere."""
+
+    packages: Mapping[Path, set[str]]
+    elsewhere: Mapping[Path, set[str]]
+
+    def of(self, path: Path) -> set[str]:
+        """Those that a change of this file touches; of a folder, which a submodule is told as, all that lies in it."""
+        above = (path, *path.parents)
+        packages = [one for one in above if one in self.packages][:1]
+        elsewhere = [one for one in above if one in self.elsewhere]
+        if path.is_dir():
+            packages += [one for one in self.packages if path in one.parents]
+            elsewhere += [one for one in self.elsewhere if path in one.parents]
+        return {
+            *(crate for one in packages for crate in self.packages[one]),
+            *(crate for one in elsewhere for crate in self.elsewhere[one]),
+        }
+
+
+def users_of(workspace: Workspace) -> Users:
+    """Who is built from what. Raises ActionError for a manifest that is no TOML, and a source that cannot be read."""
+    packages = _users_of_folders(workspace)
+    elsewhere: dict[Path, set[str]] = {}
+    for folder, crates in packages.items():
+        for path in read_sources(folder).outside if (folder / "Cargo.toml").is_file() else ():
+            elsewhere.setdefault(path, set()).update(crates)
+    return Users(packages, elsewhere)
+
+
+def _users_of_folders(workspace: Workspace) -> dict[Path, set[str]]:
     users: dict[Path, set[str]] = {}
     for name, crate in workspace.crates.items():
         own = crate.manifest.parent.resolve()

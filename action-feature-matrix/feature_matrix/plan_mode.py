@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from actionlib.entrypoint import Context, Result
-from actionlib.scoped_runs import workspace_of
-from feature_matrix.affected import affected_crates, changed_files
+from feature_matrix.affected import Affected, affected_crates
+from feature_matrix.changed_files import changed_files
 from feature_matrix.configuration import Configuration, CuratedRow
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Crate, Workspace
 from feature_matrix.matrix_size import as_output
-from feature_matrix.plan_report import TITLE, in_words, summarise
+from feature_matrix.plan_report import TITLE, in_words, summarise, told_of_strangers
 from feature_matrix.planning import CratePlan, Row, plan_crate
 from feature_matrix.selection import (
     chosen_crates,
@@ -28,21 +28,22 @@ from feature_matrix.timings import timings_of
 def plan(context: Context, settings: Settings) -> Result:
     """Plan the rows of all chosen crates."""
     workspace = workspace_named(context, settings)
-    plans = _plans(context, settings, workspace)
+    plans, affected = _plans(context, settings, workspace)
     rows = [row for one in plans for row in one.rows]
     times = timings_of(context, settings)
     shards = into_shards(rows, most=min(settings.max_jobs, settings.shards or len(rows)), times=times)
     matrix = as_matrix(shards)
-    outputs = {
-        "matrix": as_output(matrix),
-        "count": str(len(rows)),
-        "has-jobs": "true" if shards else "false",
-    }
-    summarise(context.summary, plans, jobs=len(shards), workspace=workspace)
-    if context.out.at_prompt:
-        outputs = {}  # for workflows; people get a table, and all the rest with --json
+    summarise(context.summary, plans, jobs=len(shards), workspace=workspace, affected=affected)
+    outputs = {}
+    if context.out.at_prompt:  # people get a table, and all the rest with --json
         for line in in_words(plans):
             context.out.say(line)
+    else:
+        outputs = {
+            "matrix": as_output(matrix),
+            "count": str(len(rows)),
+            "has-jobs": "true" if shards else "false",
+        }
     context.out.say(f"{len(rows)} rows for {len(plans)} crates in {len(shards)} jobs")
     facts = {
         "source": workspace.source,
@@ -56,33 +57,35 @@ def plan(context: Context, settings: Settings) -> Result:
 
 def plan_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """All rows, for a job that runs what it plans."""
-    return [row for one in _plans(context, settings, workspace) for row in one.rows]
+    return [row for one in _plans(context, settings, workspace)[0] for row in one.rows]
 
 
 def crates_to_plan(
     context: Context, settings: Settings, workspace: Workspace, configuration: Configuration
-) -> Mapping[str, Crate]:
-    """The chosen crates, and of these, where it is told what changed, those that the change can touch."""
+) -> tuple[Mapping[str, Crate], Affected | None]:
+    """The chosen crates; where it is told what changed, only those that the change can touch, and why."""
     crates = chosen_crates(workspace, settings)
-    changed = changed_files(context, settings)
+    changed = changed_files(context, settings, workspace)
     if changed is None:
-        return crates
-    affected = affected_crates(
-        workspace, changed, folder=workspace_of(context.environ), config=configuration.path
-    )
+        return crates, None
+    affected = affected_crates(workspace, changed, config=configuration.path)
     crates = {name: crate for name, crate in crates.items() if name in affected.crates}
     context.out.say(f"{len(crates)} crates to plan: {affected.reason}")
-    return crates
+    if affected.strangers:
+        context.out.notice(told_of_strangers(affected.strangers), title=TITLE)
+    return crates, affected
 
 
-def _plans(context: Context, settings: Settings, workspace: Workspace) -> list[CratePlan]:
+def _plans(
+    context: Context, settings: Settings, workspace: Workspace
+) -> tuple[list[CratePlan], Affected | None]:
     configuration = configuration_of(context, settings, workspace)
-    crates = crates_to_plan(context, settings, workspace, configuration)
+    crates, affected = crates_to_plan(context, settings, workspace, configuration)
     curated = [row for row in configuration.rows if row.crate in crates and _is_wanted(row, context)]
     plans = [_plan_one(crate, workspace, configuration, curated, settings) for crate in crates.values()]
     if workspace.source == "Cargo.toml":
         context.out.notice("there is no cargo on PATH: planned from Cargo.toml alone", title=TITLE)
-    return plans
+    return plans, affected
 
 
 def _is_wanted(row: CuratedRow, context: Context) -> bool:

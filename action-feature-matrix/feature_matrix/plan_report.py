@@ -4,19 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from actionlib.summary import Summary, code
+from actionlib.summary import Summary, code, escape_cell
+from feature_matrix.affected import Affected
 from feature_matrix.manifests import Workspace
 from feature_matrix.planning import CratePlan
 
 TITLE = "Feature matrix"
 ROWS_SHOWN = 300
 ALSO_SHOWN = 5
+STRANGERS_SHOWN = 10
 
 
-def summarise(summary: Summary, plans: Sequence[CratePlan], *, jobs: int, workspace: Workspace) -> None:
+def told_of_strangers(names: Sequence[str]) -> str:
+    """A sentence about changed files that no crate is built from."""
+    return (
+        f"no crate is built from {len(names)} changed file{'' if len(names) == 1 else 's'}: {_shown(names)}"
+    )
+
+
+def summarise(
+    summary: Summary,
+    plans: Sequence[CratePlan],
+    *,
+    jobs: int,
+    workspace: Workspace,
+    affected: Affected | None = None,
+) -> None:
     """What each crate's rows cover, what others would test, and why each row is there."""
     rows = [row for one in plans for row in one.rows]
     summary.heading(f"{TITLE}: {len(rows)} combinations in {jobs} job{'' if jobs == 1 else 's'}")
+    if affected:
+        summary.paragraph(f"Planned: {escape_cell(affected.reason)}.")
+    if affected and affected.strangers:
+        shown = _shown([code(name) for name in affected.strangers])
+        summary.paragraph(f"No crate is built from these changed files: {shown}.")
+    if not rows:
+        summary.paragraph(
+            f"No crate of {code(workspace.root)} is left to test"
+            f"{'' if affected else ': packages, exclude, strategy and configuration leave none'}."
+        )
+        return
     summary.table(
         ("crate", "features", "rows", "pairs", "implications", "each feature", "depth 2", "2ⁿ"),
         [
@@ -66,3 +93,8 @@ def in_words(plans: Sequence[CratePlan]) -> Iterator[str]:
             name = row.description.removeprefix(f"{one.crate}: ")
             also = f" (builds the same: {'; '.join(row.also[:ALSO_SHOWN])})" if row.also else ""
             yield f"  {row.reason:{width}}  {name}{also}"
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = len(names) - STRANGERS_SHOWN
+    return ", ".join([*names[:STRANGERS_SHOWN], *([f"and {more} more"] if more > 0 else [])])

@@ -157,8 +157,9 @@ def _for_targets(solver: Solver, rows: Sequence[Combination]) -> Iterator[_Wante
     graph = solver.graph
     closures = [one.closure for one in rows]
     for name, required in graph.crate.targets.items():
-        wanted = graph.mask(feature for feature in required if feature in graph.names)
-        if all(wanted & ~closure for closure in closures) and (found := solver.find(on=wanted)):
+        wanted = graph.mask(feature for feature in required if graph.has(feature))
+        enabled = graph.closure(wanted) & ~graph.asked
+        if all(enabled & ~closure for closure in closures) and (found := solver.find(on=wanted)):
             closures.append(found.closure)
             yield _Wanted(found, f"builds {name}")
 
@@ -170,7 +171,7 @@ def _curated(solver: Solver, row: CuratedRow) -> _Wanted:
     found = solver.complete(wanted)
     if found is None or found.generators != wanted or not solver.allows(found):
         raise ActionError(
-            f"the row in line {row.line} of the configuration ({', '.join(row.features) or 'no features'}"
+            f"{row.file}:{row.line}: the row ({', '.join(row.features) or 'no features'}"
             f"{' and the default ones' if default else ''}) is forbidden by the constraints of {row.crate}",
             hint="Change the row or the constraint",
         )
@@ -193,7 +194,7 @@ def _rows(
     places = [(one.written.platform if one.written else "") or place.platform for one in wanted]
     rows = []
     for stay, group in merged(graph, [one.combination for one in wanted], places):
-        names = {number: _named(graph, wanted[number].combination) for number in group}
+        names = {number: name_of(graph, wanted[number].combination.generators) for number in group}
         shown = [names[number] for number in stay]
         also = tuple(name for name in dict.fromkeys(names.values()) if name not in shown)
         for number in stay:
@@ -217,7 +218,7 @@ def _row(
         if row in written or (len(row.features) == 1 and one.closure & graph.mask(row.features))
         for need in row.needs
     ]
-    name = next((row.description for row in written if row.description), _named(graph, one))
+    name = next((row.description for row in written if row.description), name_of(graph, one.generators))
     return Row(
         crate=graph.crate.name,
         features=graph.features_of(one.generators),
@@ -232,7 +233,7 @@ def _row(
 
 def flags_of(graph: FeatureGraph, generators: int) -> str:
     """What tells cargo to build this combination."""
-    package = f"--package {graph.crate.name}"
+    package = f"--package {graph.crate.package}"
     if _is_all(graph, generators):
         return f"{package} --all-features"
     features = ",".join(name for name in graph.features_of(generators) if name != "default")
@@ -240,10 +241,14 @@ def flags_of(graph: FeatureGraph, generators: int) -> str:
     return f"{base} --features {features}" if features else base
 
 
-def _named(graph: FeatureGraph, one: Combination) -> str:
-    if one.generators == 0:
-        return "none"
-    return "all" if _is_all(graph, one.generators) else ",".join(graph.features_of(one.generators))
+def name_of(graph: FeatureGraph, generators: int) -> str:
+    """The features in words; `none` and `all`, unless these are names of features themselves."""
+    short = not {"none", "all"} & set(graph.names)
+    if generators == 0:
+        return "none" if short else "no features"
+    if _is_all(graph, generators):
+        return "all" if short else "all features"
+    return ",".join(graph.features_of(generators))
 
 
 def _is_all(graph: FeatureGraph, generators: int) -> bool:

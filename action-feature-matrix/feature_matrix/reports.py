@@ -9,7 +9,7 @@ from pathlib import Path
 from actionlib.entrypoint import EXIT_INTERRUPTED, EXIT_USER_ERROR, Context, Result
 from actionlib.scoped_runs import workspace_of
 from actionlib.summary import duration
-from feature_matrix.outcomes import FAILED, PASSED, SKIPPED, Outcome, summarise, write_junit
+from feature_matrix.outcomes import FAILED, PASSED, SKIPPED, TIMED_OUT, Outcome, summarise, write_junit
 
 MOST_ANNOTATIONS = 10  # GitHub shows no more errors of one step
 
@@ -41,12 +41,20 @@ def report(
 
 
 def _annotate(context: Context, bad: Sequence[Outcome], *, root: Path, title: str) -> None:
-    """An error for each reason, at the place of its first error."""
-    told = {(one.row.crate, one.note or one.row.description): one for one in reversed(bad)}
+    """An error for each reason, at the place of its first error; a row that took too long is a reason of its own."""
+    told = {
+        (
+            one.row.crate,
+            one.row.description if one.state == TIMED_OUT else one.note or one.row.description,
+        ): one
+        for one in reversed(bad)
+    }
     for one in list(reversed(told.values()))[:MOST_ANNOTATIONS]:
         what = (
             f"{one.row.crate} {one.note}" if one.note else f"{one.row.description}: {one.command} {one.state}"
         )
+        if one.state == TIMED_OUT:
+            what = f"{one.row.description}: {one.command.partition(' --manifest-path=')[0]} {one.note}"
         file, line = _place(one, root, workspace_of(context.environ).resolve())
         context.out.error(
             f"{what}{f': {one.error.text}' if one.error else ''}", title=title, file=file, line=line

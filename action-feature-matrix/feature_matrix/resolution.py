@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,7 @@ from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.programs import Answer, ask
 from feature_matrix.manifests import Workspace
+from feature_matrix.toml_files import read_toml
 
 DEADLINE_SECONDS = 900  # it may have to fetch packages
 
@@ -58,6 +60,12 @@ def ask_cargo(context: Context, workspace: Workspace, words: Sequence[str], *, t
     if not answer.exit_code:
         return answer.text
     why = answer.why
+    if twice := re.search(r"more than one crate with links=(\S+?)\.?$", why, re.MULTILINE):
+        raise ActionError(
+            f"{_that_link(workspace, twice[1])} link the same native library '{twice[1]}', "
+            f"which no build may hold twice: {why}",
+            hint="Make one of them no member of this workspace (`exclude`), or let both use one crate that links it",
+        )
     if "links to the native library" in why or "links = " in why:
         raise ActionError(
             f"two packages link the same native library, which no combination of features may hold: {why}",
@@ -70,6 +78,17 @@ def ask_cargo(context: Context, workspace: Workspace, words: Sequence[str], *, t
             "and commit Cargo.lock",
         )
     raise ActionError(f"cargo {words[0]} cannot resolve the dependencies{_with(toolchain)}: {why}")
+
+
+def _that_link(workspace: Workspace, library: str) -> str:
+    """The members that say so; of two versions of one lock file cargo itself names none."""
+    tables = {name: read_toml(crate.manifest).get("package") for name, crate in workspace.crates.items()}
+    names = [
+        name for name, table in tables.items() if isinstance(table, dict) and table.get("links") == library
+    ]
+    return (
+        f"the members {' and '.join(names)}" if len(names) > 1 else " and ".join([*names, "other packages"])
+    )
 
 
 def _require_toolchain(context: Context, workspace: Workspace, toolchain: str) -> None:

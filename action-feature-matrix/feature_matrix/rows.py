@@ -12,7 +12,7 @@ from feature_matrix.feature_graph import FeatureGraph
 from feature_matrix.inputs import Settings
 from feature_matrix.manifests import Workspace
 from feature_matrix.plan_mode import crates_to_plan, plan_rows
-from feature_matrix.planning import Row, flags_of, plan_standard
+from feature_matrix.planning import Row, flags_of, name_of, plan_standard
 from feature_matrix.selection import configuration_of, constraints_for, graph_of, text_of
 from feature_matrix.shards import into_shards
 from feature_matrix.timings import Timings, timings_of
@@ -41,7 +41,7 @@ def rows_to_run(context: Context, settings: Settings, workspace: Workspace) -> l
 def standard_rows(context: Context, settings: Settings, workspace: Workspace) -> list[Row]:
     """None, default and all features (or the nearest that is allowed) of each chosen crate."""
     configuration = configuration_of(context, settings, workspace)
-    crates = crates_to_plan(context, settings, workspace, configuration)
+    crates, _ = crates_to_plan(context, settings, workspace, configuration)
     graphs = [graph_of(crate, workspace) for crate in crates.values()]
     return [
         row
@@ -75,19 +75,25 @@ def _given(name: str, entry: object, graphs: Mapping[str, FeatureGraph], configu
         raise ActionError(
             f"input '{name}' holds {json.dumps(entry)[:80]}; allowed: objects with crate and features"
         )
-    crate, features = entry["crate"], str(entry.get("features", ""))
+    crate, features = entry["crate"], entry.get("features", "")
+    wanted = features.split(",") if isinstance(features, str) else features
+    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+        raise ActionError(
+            f"input '{name}' holds {json.dumps(entry)[:120]}, whose features are {json.dumps(features)[:40]}; "
+            'allowed: a text such as "a,b", or a list of texts',
+        )
     hint = "Plan and validate the same commit and manifest-path"
     if crate not in graphs:
         raise ActionError(f"input '{name}' names the crate '{crate}', which is no member here", hint=hint)
     graph = graphs[crate]
     try:
-        generators = graph.mask(one for one in features.split(",") if one)
+        generators = graph.mask(filter(None, map(str.strip, wanted)))
     except KeyError as error:
         raise ActionError(
             f"input '{name}' names the feature {error}, which {crate} does not have here", hint=hint
         ) from error
     flags = flags_of(graph, generators)
-    called = "all" if flags.endswith("--all-features") else features or "none"
+    called = name_of(graph, generators)
     build = graph.identity(graph.closure(generators))
     for row in reversed(configuration.rows):
         default = graph.default & graph.everything if row.default else 0

@@ -11,7 +11,7 @@ from actionlib.scoped_runs import workspace_of
 from feature_matrix.configuration import Configuration, read_configuration
 from feature_matrix.constraints import Constraints, constraints_of, contradiction
 from feature_matrix.feature_graph import FeatureGraph
-from feature_matrix.feature_uses import idle_features
+from feature_matrix.feature_uses import idle_features, is_named
 from feature_matrix.inputs import DEFAULT_CONFIG, Settings
 from feature_matrix.manifests import Crate, Workspace, read_workspace
 from feature_matrix.sources import source_text
@@ -26,10 +26,13 @@ def workspace_named(context: Context, settings: Settings) -> Workspace:
 def graph_of(crate: Crate, workspace: Workspace) -> FeatureGraph:
     """The crate's features. On one target, those that change nothing there are idle."""
     idle: frozenset[str] = frozenset()
+    has_default = "default" in crate.features
+    source = source_text(crate) if workspace.target or has_default else ""
     if workspace.target:
         required = {feature for features in crate.targets.values() for feature in features}
-        idle = idle_features(crate.names(), source_text(crate), workspace.target) - required
-    return FeatureGraph(crate, workspace.crates, idle=idle)
+        idle = idle_features(crate.names(), source, workspace.target) - required
+    distinct_default = has_default and is_named("default", source)
+    return FeatureGraph(crate, workspace.crates, idle=idle, distinct_default=distinct_default)
 
 
 def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crate]:
@@ -51,8 +54,8 @@ def chosen_crates(workspace: Workspace, settings: Settings) -> Mapping[str, Crat
 def constraints_for(graph: FeatureGraph, configuration: Configuration) -> Constraints:
     """The crate's constraints. Raises ActionError that names two of them which contradict each other."""
     rules = configuration.rules.get(graph.crate.name, ())
-    if why := contradiction(graph, rules):
-        raise ActionError(f"{configuration.path}: {why}", hint="Drop one of them, or skip the feature")
+    if found := contradiction(graph, rules):
+        raise ActionError(f"{configuration.path}: {found.why}", hint=found.hint)
     return constraints_of(graph, rules)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
 from actionlib.scoped_runs import workspace_of
-from actionlib.state import open_state
+from actionlib.state import NotMountedError, open_state
 from feature_matrix.inputs import Settings
 
 KEPT = 5000  # rows of one workspace
@@ -80,6 +80,7 @@ class HostTimings:
         # At the prompt there is no repository's name, and the folder tells projects apart.
         project = context.environ.get("GITHUB_REPOSITORY") or workspace_of(context.environ)
         self._name = f"{project} {manifest}"
+        self._has_told = False
 
     def read(self) -> Timings:
         """All that is known."""
@@ -110,9 +111,20 @@ class HostTimings:
             state = open_state(self._context.environ)
             digest = hashlib.sha256(self._name.encode()).hexdigest()[:16]
             return state.folder("feature-matrix", "v1") / f"{digest}.json", state.file_mode()
+        except NotMountedError:
+            self._tell(
+                self._context.out.say,
+                "No times of earlier runs: this container keeps nothing on its host. "
+                "'timings-file' takes them from elsewhere",
+            )
         except (ActionError, OSError) as error:
-            self._context.out.warning(f"no times of earlier runs: {error}")
-            return None
+            self._tell(self._context.out.warning, f"no times of earlier runs: {error}")
+        return None
+
+    def _tell(self, tell: Callable[[str], None], what: str) -> None:
+        if not self._has_told:
+            tell(what)
+        self._has_told = True
 
     def _read(self, path: Path) -> dict[str, float]:
         try:

@@ -99,22 +99,54 @@ class _Members:
 
 def _package(document: Table, workspace: Table, dependencies: list[dict[str, Any]]) -> dict[str, Any]:
     package = document.table("package")
-    features = document.table("features")
-    for name in features:
-        features.check_name(name, _FEATURE_NAME)
-        features.texts(name)
+    _check_features(document.table("features"), dependencies)
     for kind in _WITH_REQUIREMENTS:
         for target in document.tables(kind):
             target.texts("required-features")
-    version = package.get("rust-version")
-    if isinstance(version, Mapping):
-        version = workspace.table("package").get("rust-version")
+    inherited = workspace.table("package")
+    version, rust_version = (
+        inherited.get(key) if isinstance(package.get(key), Mapping) else package.get(key)
+        for key in ("version", "rust-version")
+    )
     return {
         "name": package.name("name", _PACKAGE_NAME),
         "manifest_path": str(document.path),
         "dependencies": dependencies,
-        "rust_version": version if isinstance(version, str) else None,
+        "version": version if isinstance(version, str) else None,
+        "rust_version": rust_version if isinstance(rust_version, str) else None,
     }
+
+
+def _check_features(features: Table, dependencies: list[dict[str, Any]]) -> None:
+    """Refuse what cargo would, for what names nothing would be planned for all the same ("Features" in its book)."""
+    keys = {one["rename"] or one["name"] for one in dependencies}
+    optional = {one["rename"] or one["name"] for one in dependencies if one["optional"]}
+    hidden = {value[4:] for name in features for value in features.texts(name) if value.startswith("dep:")}
+    known = {*features, *(optional - hidden)}
+    for name in features:
+        features.check_name(name, _FEATURE_NAME)
+        for value in features.texts(name):
+            key, slash, _ = value.partition("/")
+            if value.startswith("dep:"):
+                if value[4:] in optional:
+                    continue
+                why, allowed = "no optional dependency", optional
+            elif slash:
+                among = optional if key.endswith("?") else keys
+                if key.removesuffix("?") in among:
+                    continue
+                why, allowed = (
+                    f"no feature of {'an optional' if key.endswith('?') else 'a'} dependency",
+                    among,
+                )
+            elif value in known:
+                continue
+            elif value in optional:
+                features.fail(name, f"holds '{value}', which is hidden by 'dep:{value}'", f"'dep:{value}'")
+            else:
+                why, allowed = "no feature and no optional dependency", known
+            shown = ", ".join(sorted(allowed - {name, "default"})) or "none, as there is none here"
+            features.fail(name, f"holds '{value}', which is {why}", shown)
 
 
 def _dependencies(document: Table, workspace: Table, root: Path) -> Iterator[dict[str, Any]]:

@@ -167,7 +167,9 @@ class _Validation:
                 units,
                 command=" ".join(command),
                 error=result.errors[0] if result.errors else None,
-                note=f"took more than {self._settings.row_timeout_seconds:g} s" if result.timed_out else "",
+                note=f"took more than the {self._settings.row_timeout_seconds:g} s of 'row-timeout-seconds'"
+                if result.timed_out
+                else "",
                 log=result.log,
             )
         self.passed.setdefault(row.crate, []).append(row)

@@ -25,6 +25,10 @@ _NETWORK = """
 NETWORK_FILE_SYSTEMS = frozenset(_NETWORK.split())
 
 
+class NotMountedError(ActionError):
+    """A job container has no state root of its host: nothing that is kept there is shared, or outlives the job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """One line of /proc/self/mountinfo: where, and what kind of file system."""
@@ -149,7 +153,7 @@ def open_state(environ: Mapping[str, str], *, mountinfo: Path = Path("/proc/self
         ) from error
     refuse_network_file_system(path, mountinfo=mountinfo)
     if in_container(environ) and path.stat().st_dev == Path("/").stat().st_dev:
-        raise ActionError(
+        raise NotMountedError(
             f"this job runs in a container and its state root {path} is not mounted from the host: "
             "host-wide locks would exclude nobody",
             hint="Mount it, e.g. `container: {volumes: ['/var/lib/coldvox-actions:/var/lib/coldvox-actions']}`",

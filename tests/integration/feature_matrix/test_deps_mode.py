@@ -75,6 +75,16 @@ def test_two_packages_that_link_the_same_library_are_an_error_with_cargos_reason
     assert "asound" in text
 
 
+def test_members_that_link_the_same_library_are_named(workspace, deps):
+    for name in ("sound", "noise"):
+        write_crate(workspace / name, 'links = "asound"\nbuild = "build.rs"\n', name=name)
+        (workspace / name / "build.rs").write_text("fn main() {}\n")
+    (workspace / "Cargo.toml").write_text('[workspace]\nmembers = ["sound", "noise"]\nresolver = "2"\n')
+    text = deps().error()
+    assert "the members sound and noise link the same native library 'asound'" in text
+    assert "Make one of them no member" in text
+
+
 def test_the_libraries_that_are_linked_are_listed(workspace, deps):
     write_crate(workspace, 'links = "asound"\nbuild = "build.rs"')
     (workspace / "build.rs").write_text("fn main() {}\n")

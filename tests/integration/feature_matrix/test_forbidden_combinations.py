@@ -25,3 +25,14 @@ def test_a_failure_says_which_of_its_features_it_was_not_tried_without(matrix, w
     told = "sample fails with {a, b}; without b it was not tried, as the constraints forbid that"
     assert any(told in one for one in step.errors), step.log
     assert "alone is fine" not in step.log
+
+
+@needs_cargo
+def test_a_row_that_the_constraints_forbid_is_told_with_file_and_line(matrix, workspace, configure):
+    write_crate(workspace, "[workspace]\n[features]\na = []\nb = []\n")
+    configure(f"{CONFIGURATION}rows:\n  - features: a\n")
+    error = matrix(mode="plan", environ=TOOLCHAIN).error()
+    assert (
+        f"{workspace}/.github/feature-matrix.yml:6: the row (a) is forbidden by the constraints of sample"
+        in error
+    )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 from fakes.cargo import SOUND, TOOLCHAIN, entries_of, needs_cargo, results_of, rows_of
+from fakes.steps import ROOT
 
 pytestmark = needs_cargo
 
@@ -20,6 +24,17 @@ def test_a_job_runs_the_rows_of_its_matrix_entry(crate, configure, validate, mat
     named = {row["description"]: row["flags"] for row in rows_of(plan)}
     assert {name: row["flags"] for one in done for name, row in one.items()} == named
     assert "sample: Over the wire" in named
+
+
+def test_features_of_a_row_may_be_a_list_as_plan_tells_them_or_stand_apart(crate, validate):
+    crate(SOUND)
+    rows = [
+        {"crate": "sample", "features": ["network", " logging"]},
+        {"crate": "sample", "features": "network , display"},
+        {"crate": "sample"},
+    ]
+    done = validate(commands="check", rows=json.dumps(rows))
+    assert set(results_of(done)) == {"sample: display,network", "sample: network,logging", "sample: none"}
 
 
 def test_parts_of_the_rows_are_all_of_them_and_none_twice(crate, validate):
@@ -107,3 +122,26 @@ def test_at_the_prompt_each_project_has_times_of_its_own(crate, validate, worksp
         environ = {"GITHUB_REPOSITORY": None, "GITHUB_WORKSPACE": str(folder)}
         assert validate(commands="check", environ=environ).exit_code == 0
         assert len(list(state_home.glob("feature-matrix/v1/*.json"))) == files
+
+
+LARGE = "[features]\n" + "".join(f"{'long' * 12}-{number:02} = []\n" for number in range(40))
+
+
+def test_a_plan_too_large_for_a_job_is_refused_where_it_is_put_out_and_shown_at_the_prompt(crate, matrix):
+    folder = crate("", LARGE)
+    inputs = {"strategy": "powerset", "max_jobs": 1}
+    assert "the rows of one job take" in matrix(mode="plan", environ=TOOLCHAIN, **inputs).error()
+    outside = ("GITHUB_", "RUNNER_", "INPUT")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    command = [sys.executable, ROOT / "shared/coldvox_actions.py", "feature-matrix", "--mode", "plan"]
+    command += ["--strategy", "powerset", "--max-jobs", "1"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environ | {"COLDVOX_ACTIONS_HOME": str(folder.parent / "state")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rows for 1 crates in 1 jobs" in done.stdout

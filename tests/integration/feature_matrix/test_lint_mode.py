@@ -37,6 +37,18 @@ PACKAGE = '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'
             "Cargo.toml:6: rust-version = '1.75'",
         ),
         (
+            PACKAGE + '[workspace.package]\nrust-version = "1.75"\n',
+            4,
+            "rust-version-not-inherited",
+            "Cargo.toml:6: rust-version = '1.75' below [workspace.package] has no effect, for no crate inherits it",
+        ),
+        (
+            PACKAGE + '[workspace.package]\nrust-version = "1.75"\n',
+            4,
+            "lock-file-too-new",
+            "Rust 1.78, and 1.75 is declared",
+        ),
+        (
             PACKAGE + 'rust-version = "1.75"\n',
             4,
             "lock-file-too-new",
@@ -150,3 +162,19 @@ def test_inputs_that_all_modes_have_are_checked_in_each(matrix, crate, mode, inp
 def test_a_lock_file_of_no_known_form_is_no_bug_of_ours(matrix, crate, version):
     (crate / "Cargo.lock").write_text(f"version = {version}\n")
     assert lint(matrix, crate, PACKAGE + 'rust-version = "1.56"\n').exit_code == 0
+
+
+def test_a_feature_that_only_the_tests_of_another_member_ask_for_is_used(matrix, workspace):
+    write_crate(workspace / "a", "[features]\nasked = []\nnamed = []\nunused = []\n", name="a")
+    asking = '[dev-dependencies]\na = { path = "../a", features = ["asked"] }\n[features]\nf = ["a/named"]\n'
+    write_crate(workspace / "b", asking, name="b", source='#[cfg(feature = "f")]\nfn f() {}\n')
+    (workspace / "Cargo.toml").write_text('[workspace]\nmembers = ["a", "b"]\nresolver = "2"\n')
+    step = matrix(mode="lint", environ={"PATH": "/usr/bin:/bin"})
+    assert [one["text"].split("'")[1] for one in step.facts["findings"]] == ["unused"]
+
+
+def test_a_version_that_a_crate_inherits_has_an_effect(matrix, crate):
+    step = lint(
+        matrix, crate, PACKAGE + 'rust-version.workspace = true\n[workspace.package]\nrust-version = "1.75"\n'
+    )
+    assert step.facts["findings"] == []

@@ -61,11 +61,12 @@ def test_a_version_that_is_not_here_is_an_error_that_says_how_to_get_it(workspac
     assert not (workspace / "target").exists()
 
 
-def test_a_version_below_workspace_counts_with_a_warning(workspace, msrv):
-    write_crate(workspace, f'{FEATURES}[workspace]\nrust-version = "{here()}"\n')
+@pytest.mark.parametrize("table", ["workspace", "workspace.package"])
+def test_a_version_where_it_has_no_effect_counts_with_a_warning(workspace, msrv, table):
+    write_crate(workspace, f'{FEATURES}[{table}]\nrust-version = "{here()}"\n')
     step = msrv()
     assert step.exit_code == 0, step.log
-    assert any("below [workspace] has no effect" in text for text in step.warnings)
+    assert any(f"below [{table}] has no effect" in text for text in step.warnings)
     assert len(results_of(step)) == 3
 
 

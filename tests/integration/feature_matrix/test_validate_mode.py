@@ -182,8 +182,18 @@ def test_a_row_that_hangs_is_ended_with_all_that_it_started(crate, validate, tmp
     assert step.exit_code == 1
     (row,) = step.facts["rows"]
     assert row["state"] == "timed out"
-    assert "took more than 15 s" in step.errors[0]
+    assert step.errors[0] == "sample: none: cargo test took more than the 15 s of 'row-timeout-seconds'"
     assert not runs(int(pid.read_text()))
+
+
+def test_each_row_that_takes_too_long_is_told_with_its_command(crate, validate):
+    crate(SOUND)
+    step = validate(commands="check", row_timeout_seconds="0.01")
+    names = [row["description"] for row in step.facts["rows"]]
+    assert len(names) > 3
+    assert step.errors == [
+        f"{name}: cargo check took more than the 0.01 s of 'row-timeout-seconds'" for name in names
+    ]
 
 
 def test_what_a_test_prints_cannot_act_as_a_workflow_command(crate, validate):
@@ -225,6 +235,11 @@ def test_a_cancelled_job_ends_cargo_and_reports_what_it_has(crate, matrix, tmp_p
         ({"rows": '[{"crate": "absent"}]'}, "input 'rows' names the crate 'absent'"),
         ({"rows": '[{"crate": "sample", "features": "absent"}]'}, "names the feature 'absent'"),
         ({"rows": "[1]"}, "input 'rows' holds 1; allowed: objects with crate and features"),
+        (
+            {"rows": '[{"crate": "sample", "features": 3}]'},
+            'whose features are 3; allowed: a text such as "a,b", or a list of texts',
+        ),
+        ({"rows": '[{"crate": "sample", "features": [1]}]'}, "whose features are [1]; allowed: a text"),
         ({"rows": "[]", "rows_file": "rows.json"}, "inputs 'rows' and 'rows-file' are both given"),
         ({"rows_file": "rows.json"}, "input 'rows-file' is 'rows.json', which cannot be read"),
         ({"rows_file": "Cargo.toml"}, "input 'rows-file' is no JSON"),
@@ -236,7 +251,12 @@ def test_a_cancelled_job_ends_cargo_and_reports_what_it_has(crate, matrix, tmp_p
         ({"row_timeout_seconds": " "}, "input 'row-timeout-seconds' is ''; allowed: a number from 0 to"),
         ({"row_timeout_seconds": "-1"}, "input 'row-timeout-seconds' is '-1'; allowed: a number from 0 to"),
         ({"commands": "test -- --features=x\nrun '"}, "whose quotes do not match"),
-        ({"commands": "+nightly check"}, "allowed: cargo's subcommands"),
+        ({"commands": "cargo + check"}, "the toolchain is for the configuration to say"),
+        (
+            {"commands": "cargo +beta check"},
+            "Write `crates: {NAME: {toolchain: beta}}` in .github/feature-matrix",
+        ),
+        ({"commands": "Check"}, "allowed: cargo's subcommands"),
         ({"environ": {"PATH": "/nonexistent"}}, "there is no cargo on PATH"),
     ],
 )

@@ -66,6 +66,21 @@ LAYOUTS = {
         "top/e": "",
     },
     "no workspace": {"top": '[dependencies]\ninner = { path = "inner" }\n', "top/inner": ""},
+    "another package of a member's name": {
+        "top": VIRTUAL + 'members = ["app"]\nexclude = ["old"]\n[workspace.package]\nversion = "0.1.0"\n',
+        "top/old/app": "",
+        "top/app": '[dependencies]\nold = { package = "app", path = "../old/app" }\n'
+        '[dev-dependencies]\nhelp = { path = "../help", features = ["f"] }\n',
+        "top/help": "[features]\nf = []\n",
+    },
+    "all kinds of values": {
+        "top": "[features]\ndefault = ['a']\na = ['dep:q', 'q?/f', 'd/f', 'r', 'r/f', 't/f', 'default']\n"
+        "[dependencies]\nq = { path = '../x', package = 'x', optional = true }\n"
+        "d = { path = '../x', package = 'x' }\n[build-dependencies]\n"
+        "r = { path = '../x', package = 'x', optional = true }\n[dev-dependencies]\n"
+        "t = { path = '../x', package = 'x' }\n",
+        "x": "[features]\nf = []\n",
+    },
     "root package": {
         "top": '[workspace]\nmembers = ["m"]\n[dependencies]\nout = { path = "../out" }\n',
         "top/m": "",
@@ -146,6 +161,27 @@ def test_an_absolute_pattern_names_members(tmp_path):
         (
             "{p}[workspace]\n[dependencies]\nx = {{ path = 'x' }}\n",
             "Cargo.toml:7: 'x' names 'x', and there is no ",
+        ),
+        (
+            "{p}[features]\nb = []\na = ['zz']\n",
+            "Cargo.toml:7: 'features.a' holds 'zz', which is no feature and no optional dependency; allowed: b",
+        ),
+        (
+            "{p}[features]\na = ['dep:q']\n",
+            "'features.a' holds 'dep:q', which is no optional dependency; allowed: n",
+        ),
+        ("{p}[features]\na = ['q/z']\n", "holds 'q/z', which is no feature of a dependency; allowed: none"),
+        (
+            "{p}[features]\na = ['q?/z']\n[dependencies]\nq = '1'\np = {{ version = '1', optional = true }}\n",
+            "'features.a' holds 'q?/z', which is no feature of an optional dependency; allowed: p",
+        ),
+        (
+            "{p}[features]\na = ['dep:q']\nb = ['q']\n[dependencies]\nq = {{ version = '1', optional = true }}\n",
+            "Cargo.toml:7: 'features.b' holds 'q', which is hidden by 'dep:q'; allowed: 'dep:q'",
+        ),
+        (
+            "{p}[features]\na = ['q']\n[dev-dependencies]\nq = '1'\n",
+            "'features.a' holds 'q', which is no feature",
         ),
         (
             "{p}[[bin]]\nname = 'b'\nrequired-features = 'a'\n",

@@ -81,6 +81,20 @@ def test_an_empty_file_says_nothing(tmp_path, text):
         ("crates:\n  app:\n    at-least-one-of: [[]]\n", 3, "[] has too few features. Allowed: 1 or more"),
         ("crates:\n  app:\n    requires: {tls: []}\n", 3, "[] has too few features. Allowed: 1 or more"),
         ("crates:\n  app: [fast]\n", 2, "a mapping belongs here"),
+        (
+            "crates:\n  app:\n    requires: [[fast, small]]\n",
+            3,
+            "a mapping belongs here, as in requires: {a: [b]}",
+        ),
+        ("crates: {}\nrows:\n", 2, "a list belongs here, as in rows: [{crate: NAME, features: [a, b]}]"),
+        ('rows:\n  - crate: app\n    deps: ["$(x)"]\n', 3, "'$(x)' is no name of letters, digits, "),
+        ('rows:\n  - crate: app\n    deps: "a, b;c"\n', 3, "'b;c' is no name of letters, digits, "),
+        (
+            'rows:\n  - crate: app\n    description: "one\\ntwo"\n',
+            3,
+            "'one\\ntwo' holds a control character. Allowed: one line of text",
+        ),
+        ('rows:\n  - {crate: app, description: "\\e[31m"}\n', 2, "holds a control character"),
         ("rows:\n  - features: fast\n", 2, "this row needs 'crate'. Allowed: app, lib"),
         ("rows:\n  - crate: app\n    dev: yes\n", 3, "'yes' is neither true nor false. Allowed: true, false"),
         ("rows:\n  - crate: app\n    crate: lib\n", 3, "'crate' stands here twice"),
@@ -94,6 +108,21 @@ def test_a_mistake_is_told_with_its_line(tmp_path, text, line, said):
         read(tmp_path, text)
     assert f"feature-matrix.yml:{line}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["crates:\n  app:\n", "crates:\n", "crates:\n  app: ~\nrows: []\n"])
+def test_a_section_that_says_nothing_means_nothing(tmp_path, text):
+    found = read(tmp_path, text)
+    assert not any(found.rules.values())
+    assert not found.rows
+
+
+def test_texts_and_needs_of_a_row_are_taken_as_they_are(tmp_path):
+    (row,) = read(
+        tmp_path, "rows: [{crate: app, deps: [libvosk-0.3, g++], description: 'Ünï (one)\\u00a0→'}]"
+    ).rows
+    assert row.needs == ("libvosk-0.3", "g++")
+    assert row.description == "Ünï (one)\\u00a0→"
 
 
 def test_a_file_that_is_nested_too_deeply_is_told(tmp_path):

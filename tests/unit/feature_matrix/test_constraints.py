@@ -27,7 +27,7 @@ def graph_of(features) -> FeatureGraph:
 
 def plan(features, rules, *, strategy="isolate", curated=()) -> CratePlan:
     graph = graph_of(features)
-    assert contradiction(graph, rules) == ""
+    assert contradiction(graph, rules) is None
     return plan_crate(
         graph, strategy=strategy, depth=2, constraints=constraints_of(graph, rules), curated=curated
     )
@@ -81,9 +81,9 @@ def crates_with_rules(draw) -> tuple[dict[str, tuple[str, ...]], list[Rule]]:
 def test_every_row_is_allowed_and_every_feasible_pair_and_implication_shown(made, strategy):
     features, rules = made
     allowed = allowed_rows(features, rules)
-    if why := contradiction(graph_of(features), rules):
+    if found := contradiction(graph_of(features), rules):
         possible = set().union(*(with_default(features, (), row) for row in allowed))
-        assert "circle" in why or possible != set(features)
+        assert "circle" in found.why or possible != set(features)
         return
     planned = plan(features, rules, strategy=strategy)
     rows = [row.features for row in planned.rows]
@@ -110,30 +110,47 @@ def test_the_default_features_can_be_named_in_a_constraint(kind, features, left_
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "said", "hint"),
     [
         (
             [rule("requires", "a", "b", line=3), rule("exclusive", "a", "b", line=4)],
             "feature 'a' of sample can never be enabled: "
             "requires a: [b] (line 3) and exclusive [a, b] (line 4) contradict",
+            "Drop or change one of them, or say `skip: [a]`",
         ),
         (
             [rule("at-least-one-of", "a", line=2), rule("skip", "a", line=5)],
             "no combination of sample's features is allowed: "
             "at-least-one-of [a] (line 2) and skip [a] (line 5) contradict",
+            "Drop or change one of them",
         ),
         (
             [rule("exclusive", "c", "d", line=7)],
             "feature 'd' of sample can never be enabled: exclusive [c, d] (line 7) contradicts Cargo.toml",
+            "Drop it, or say `skip: [d]`",
+        ),
+        (
+            [
+                rule("exclusive", "b", "c", line=1),
+                rule("at-least-one-of", "a", line=2),
+                rule("group", "a", "b", line=3),
+                rule("requires", "a", "c", line=4),
+                rule("skip", "d", line=5),
+            ],
+            "no combination of sample's features is allowed: exclusive [b, c] (line 1), at-least-one-of [a] (line 2), "
+            "group [a, b] (line 3) and requires a: [c] (line 4) contradict together",
+            "Drop or change one of them",
         ),
         (
             [rule("requires", "a", "b", line=1), rule("requires", "b", "a", line=2)],
-            "requires a: [b] (line 1) goes in a circle; write 'group' for features that are chosen together",
+            "requires a: [b] (line 1) goes in a circle",
+            "Write 'group' for features that are chosen together",
         ),
     ],
 )
-def test_a_contradiction_names_what_contradicts(rules, said):
-    assert contradiction(graph_of({"a": (), "b": (), "c": (), "d": ("c",)}), rules) == said
+def test_a_contradiction_names_what_contradicts_and_what_to_do(rules, said, hint):
+    found = contradiction(graph_of({"a": (), "b": (), "c": (), "d": ("c",)}), rules)
+    assert (found.why, found.hint) == (said, hint)
 
 
 def curated(*features: str, **more) -> CuratedRow:
@@ -163,5 +180,5 @@ def test_what_a_feature_needs_goes_with_every_row_that_enables_it():
 
 
 def test_a_curated_row_that_the_constraints_forbid_is_an_error():
-    with pytest.raises(ActionError, match=r"row in line 9 .*forbidden by the constraints of sample"):
+    with pytest.raises(ActionError, match=r":9: the row \(a, b\) is forbidden by the constraints of sample"):
         plan({"a": (), "b": ()}, [rule("exclusive", "a", "b")], curated=[curated("a", "b")])

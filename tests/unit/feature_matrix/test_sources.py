@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.feature_crates import crate
-from feature_matrix.sources import source_text
+from feature_matrix.sources import read_sources, source_text
 
 
 def text_of(folder: Path, files: dict[str, str], manifest: str = "[package]\n") -> str:
@@ -78,3 +78,39 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "src/odd.rs").write_bytes(b"\xff\xfe MARK")
     assert "MARK" in text_of(tmp_path, {})
+
+
+def outside(folder: Path, files: dict[str, str], manifest: str = "[package]\n") -> set[str]:
+    """What the package in `folder` may read elsewhere, relative to the folder above it."""
+    text_of(folder, files, manifest)
+    found = read_sources(folder).outside
+    return {str(path.relative_to(folder.parent)) for path in found if path.is_relative_to(folder.parent)}
+
+
+@pytest.mark.parametrize(
+    ("files", "manifest", "expected"),
+    [
+        ({"src/lib.rs": 'include_str!("../../t.txt")'}, "[package]\n", "t.txt"),
+        ({"src/lib.rs": 'include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../t"))'}, "[package]\n", "t"),
+        ({"build.rs": 'compile(&["../proto/a.proto"])'}, "[package]\n", "proto/a.proto"),
+        ({"src/lib.rs": 'include_dir!("$CARGO_MANIFEST_DIR/../assets")'}, "[package]\n", "assets"),
+        ({"src/lib.rs": '\'"\'; include_str!("../../t.txt")'}, "[package]\n", "t.txt"),
+        ({"src/lib.rs": 'include!("../../x.inc");', "../x.inc": 'include_str!("y")'}, "[package]\n", "y"),
+        ({}, '[package]\nreadme = "../README.md"\n', "README.md"),
+        ({}, '[package]\nbuild = "../make.rs"\n', "make.rs"),
+        ({"../root.rs": "mod gone;"}, '[lib]\npath = "../root.rs"\n', "gone.rs"),
+    ],
+)
+def test_what_is_read_from_elsewhere_is_known_be_it_there_or_not(tmp_path, files, manifest, expected):
+    assert expected in outside(tmp_path / "crate", files, manifest)
+
+
+def test_links_to_elsewhere_are_followed(tmp_path):
+    (tmp_path / "crate/src").mkdir(parents=True)
+    (tmp_path / "crate/src/x.rs").symlink_to("../../common/x.rs")
+    (tmp_path / "crate/data").symlink_to("../data")
+    assert outside(tmp_path / "crate", {}) == {"common/x.rs", "data"}
+
+
+def test_the_package_itself_and_what_it_lies_in_are_not_elsewhere(tmp_path):
+    assert outside(tmp_path / "crate", {"src/lib.rs": '"../.." ".." "../" "../../crate"'}) == set()

@@ -12,6 +12,7 @@ from actionlib.database import Database
 from actionlib.state import StateRoot
 from smart_dispatch.durations import Aggregate
 from smart_dispatch.job_records import JobRecord
+from smart_dispatch.runner_labels import RunnerLabels
 
 VERSION = 1
 KEPT_JOBS = 5000  # of one repository
@@ -56,7 +57,7 @@ class DispatchHistory:
                     one.ended,
                     one.queue_seconds,
                     one.runner,
-                    json.dumps(list(one.labels)),
+                    RunnerLabels(one.labels, one.group).as_json(),
                 ),
             )
             for one in records
@@ -157,7 +158,8 @@ class DispatchHistory:
 
 
 def _record(row: Sequence[Any]) -> JobRecord:
-    key, job, workflow, kind, outcome, seconds, ended, queued, runner, labels = row
+    key, job, workflow, kind, outcome, seconds, ended, queued, runner, runs_on = row
+    asked = json.loads(runs_on)  # in the form of `runs-on`
     return JobRecord(
         key=key,
         job=job,
@@ -168,5 +170,6 @@ def _record(row: Sequence[Any]) -> JobRecord:
         ended=ended,
         queue_seconds=queued,
         runner=runner,
-        labels=tuple(json.loads(labels)),
+        labels=tuple(asked.get("labels", ()) if isinstance(asked, dict) else asked),
+        group=asked["group"] if isinstance(asked, dict) else "",
     )

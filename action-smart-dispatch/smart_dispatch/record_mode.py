@@ -34,6 +34,7 @@ def run_record(context: Context, settings: Settings) -> Result:
         queue_seconds=settings.queue_seconds,
         runner=environ.get("RUNNER_NAME", ""),
         labels=settings.primary_runner.labels,
+        group=settings.primary_runner.group,
     )
     repository = settings.repository or environ.get("GITHUB_REPOSITORY", "")
     taken = {}

@@ -29,6 +29,10 @@ class RunnerLabels:
         """Whether a runner, or a job's request, has them all."""
         return {one.lower() for one in self.labels} <= {one.lower() for one in labels}
 
+    def may_be_in(self, group: str) -> bool:
+        """Whether a runner in `group`, empty if that is not known, may be in ours."""
+        return not (self.group and group) or self.group.lower() == group.lower()
+
     def __str__(self) -> str:
         return ", ".join([*([f"group {self.group}"] if self.group else []), *self.labels])
 

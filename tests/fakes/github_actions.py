@@ -103,8 +103,13 @@ class GitHubActions(GitHubServer):
         queue: float = 5,
         runner: str | None = "r1",
         steps: bool = True,
+        group: str = "",
     ) -> None:
-        """A job: created `age` seconds ago, begun after `queue`, and, if completed, ended after `seconds` more."""
+        """A job: created `age` seconds ago, begun after `queue`, and, if completed, ended after `seconds` more.
+
+        `runs-on` with a group only has no labels. The group of GitHub's own runners is "GitHub Actions".
+        """
+        group = group or ("Default" if "self-hosted" in {one.lower() for one in labels} else "GitHub Actions")
         number = 100 * run + len(self.jobs[run])
         began = age - queue
         ended = status == "completed"
@@ -119,7 +124,7 @@ class GitHubActions(GitHubServer):
             "created_at": moment(age), "started_at": moment(began),
             "completed_at": moment(began - seconds) if ended else None, "check_run_url": url, "labels": list(labels),
             "runner_id": None if queued else 1, "runner_name": None if queued else runner,
-            "runner_group_id": None if queued else 1, "runner_group_name": None if queued else "Default",
+            "runner_group_id": None if queued else 1, "runner_group_name": None if queued else group,
             "steps": [
                 {**step, "name": "Set up job", "number": 1, "conclusion": "success", "completed_at": moment(began)},
                 {**step, "name": "Run", "number": 2, "conclusion": conclusion, "completed_at": None},

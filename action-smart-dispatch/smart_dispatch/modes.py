@@ -9,6 +9,7 @@ from importlib import import_module
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
 from smart_dispatch.inputs import parse
+from smart_dispatch.matrix_legs import parse_legs
 from smart_dispatch.runner_labels import parse_labels
 
 _MODES = {
@@ -38,11 +39,15 @@ def last_resort(given: Mapping[str, str]) -> Mapping[str, str]:
         runner = labels.as_json()
     except ActionError:
         runner = json.dumps(["ubuntu-latest"])
-    leg = {"leg": "", "runs-on": json.loads(runner), "runner-class": "cloud", "expected-minutes": None}
+    one = {"runs-on": json.loads(runner), "runner-class": "cloud", "expected-minutes": None}
+    try:
+        legs = json.dumps([{"leg": leg, **one} for leg in parse_legs(given.get("legs", "").strip())])
+    except ActionError:  # empty: the caller's `legs || '[…]'` knows them
+        legs = ""
     return {
         "runs-on": runner,
         "execution-runner": runner,
         "strategy": "refused" if given.get("untrusted") == "refuse" else "cloud-fallback",
         "monitor": "false",
-        "legs": json.dumps([leg]),
+        "legs": legs,
     }

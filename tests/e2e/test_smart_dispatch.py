@@ -60,11 +60,16 @@ def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
     """Run the caller, with more inputs of the called workflow if any are given."""
 
     def run(
-        *, event: str = "push", payload: dict | None = None, edit: Callable[[str], str] = str, **inputs: str
+        *,
+        event: str = "push",
+        payload: dict | None = None,
+        edit: Callable[[str], str] = str,
+        caller: str = CALLER,
+        **inputs: object,
     ) -> ActRun:
         called = (ROOT / CALLED).read_text()
         more = "\n      ".join(f"{name}: {json.dumps(value)}" for name, value in inputs.items())
-        files = {".github/workflows/ci.yml": CALLER.replace("INPUTS", more), CALLED: edit(called)}
+        files = {".github/workflows/ci.yml": caller.replace("INPUTS", more), CALLED: edit(called)}
         repository = make_repository(tmp_path / "repo", files, with_actions=True)
         (tmp_path / "event.json").write_text(json.dumps(payload or {}))
         return act.run(
@@ -223,6 +228,50 @@ def test_the_callers_own_pattern_starts_the_job_whatever_becomes_of_the_decision
     run = act.run(repository, *options)
     assert act.note("downstream") == [expected], run.log[-3000:]
     assert (run.exit_code == 0) is succeeds
+
+
+OWN_LIST = '[{"leg":"unit"},{"leg":"gui"},{"leg":"docs"}]'
+THREE_LEGS = """
+    strategy:
+      matrix:
+        include: ${{ fromJSON(needs.dispatch.outputs.legs || 'OWN') }}
+    runs-on: ${{ matrix.runs-on || 'ubuntu-latest' }}
+    steps:
+      - env:
+          LEG: ${{ matrix.leg }} ${{ matrix.runner-class }}
+        run: echo "$LEG" >> "$NOTES/legs"
+""".replace("OWN", OWN_LIST)
+
+
+@pytest.mark.parametrize(
+    ("changed", "known"),
+    [({"BEFORE": "exit 1"}, False), ({"PRIMARY": "self-hosted"}, True)],
+    ids=["not reached", "bad input"],
+)
+def test_a_dispatch_that_fails_loses_no_leg(act: Act, api, tmp_path, changed, known):
+    text = OWN_JOBS.partition("  downstream:")[0].replace("IF", "")
+    for name, default in {"BEFORE": "true", "PRIMARY": '\'["self-hosted", "linux"]\''}.items():
+        text = text.replace(name, changed.get(name, default))
+    text = text.replace("outputs:", "outputs:\n      legs: ${{ steps.decide.outputs.legs }}", 1)
+    text = text.replace("mode: decide", 'mode: decide\n          legs: \'["unit","gui","docs"]\'')
+    text += "  downstream:\n    needs: dispatch\n    if: ${{ !cancelled() }}" + THREE_LEGS
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": text}, with_actions=True)
+    run = act.run(repository, f"--env=GITHUB_API_URL={api.url}", "--env=GITHUB_REPOSITORY=octo/repo")
+    assert run.exit_code != 0
+    kind = "cloud" if known else ""  # the caller's own list says no more than the names
+    expected = sorted(f"{leg} {kind}".strip() for leg in ("unit", "gui", "docs"))
+    assert sorted(line.strip() for line in act.note("legs")) == expected, run.log[-3000:]
+
+
+def test_a_called_dispatch_that_is_lost_loses_no_leg(act: Act, api, dispatched):
+    """Its job is let end well, for act ends the caller's run with a called job that fails."""
+
+    def lost(called: str) -> str:
+        return called.replace("- id: decide\n        uses", "- id: decide\n        if: false\n        uses")
+
+    caller = CALLER.partition("    runs-on: ${{ fromJSON(needs")[0] + THREE_LEGS
+    run = dispatched(edit=lost, caller=caller, legs='["unit","gui","docs"]')
+    assert sorted(line.strip() for line in act.note("legs")) == ["docs", "gui", "unit"], run.log[-3000:]
 
 
 @pytest.mark.parametrize("untrusted", ["refuse", "fallback"])

@@ -14,15 +14,16 @@ from actionlib.errors import ActionError
 from actionlib.github_api import connect
 from smart_dispatch.breaker import breaker_of
 from smart_dispatch.capacity import capacity_of
-from smart_dispatch.decision import Decision, Rules, Situation, capped, decide
+from smart_dispatch.decision import REFUSED, Decision, Rules, Situation, capped, decide
 from smart_dispatch.durations import Durations
 from smart_dispatch.event_trust import trust_in
 from smart_dispatch.evidence import Evidence, evidence_of
 from smart_dispatch.expected_time import Leg, Weights
+from smart_dispatch.fallbacks import clash, class_of_fallback
 from smart_dispatch.github_requests import Requests
 from smart_dispatch.heartbeats import Heartbeat
 from smart_dispatch.inputs import Settings
-from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, class_of, leg_name
+from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, leg_name
 from smart_dispatch.knowledge import Knowledge, gather, keep
 from smart_dispatch.source_score import engine_score, penalties_with, score_without_jobs, status_of
 
@@ -79,17 +80,30 @@ def reach_decision(
     peak = _is_peak(settings, now)
     legs = _legs(context, settings, durations)
     weights = _weights(settings, beat, durations, peak=peak)
-    rules = Rules(settings.policy, settings.enable_fallback, settings.untrusted, weights)
+    runners = settings.fallback_runner, settings.primary_runner
+    rules = Rules(
+        settings.policy, settings.enable_fallback, settings.untrusted, weights,
+        elsewhere="the cloud" if class_of_fallback(*runners) == CLOUD else str(settings.fallback_runner),
+        clash=clash(*runners),
+    )  # fmt: skip
     decision = decide(legs, situation, rules)
-    if (
-        not trust.trusted
-        and class_of(settings.fallback_runner.labels, settings.primary_runner) == SELF_HOSTED
-    ):
-        known.notes.append(f"the fallback for untrusted code, {settings.fallback_runner}, is self-hosted too")
+    known.notes += _notes_on_the_fallback(settings, rules, decision)
     keep(known)
     evidence = list(evidence_of(settings, situation, known, legs, peak_hours=peak, now=now))
     score = _engine_score(context, settings, beat, durations, peak=peak)
     return Outcome(decision, situation, known, evidence, score, requests.count if requests else 0)
+
+
+def _notes_on_the_fallback(settings: Settings, rules: Rules, decision: Decision) -> list[str]:
+    if not settings.enable_fallback or decision.strategy == REFUSED:  # which tells by itself
+        return []
+    if rules.clash:
+        return [rules.clash]
+    if class_of_fallback(settings.fallback_runner, settings.primary_runner) == SELF_HOSTED:
+        return [
+            f"the fallback, {settings.fallback_runner}, is self-hosted too: for untrusted code it must be apart"
+        ]
+    return []
 
 
 def repository_of(context: Context, settings: Settings) -> str:

@@ -40,6 +40,8 @@ class Rules:
     enable_fallback: bool
     untrusted: str  # fallback, primary or refuse
     weights: Weights
+    elsewhere: str = "the cloud"  # what the fallback is
+    clash: str = ""  # why the fallback keeps nobody from the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,11 @@ def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
         told = "; ".join(trust.reasons)
         if rules.untrusted == "refuse" or not rules.enable_fallback:
             return _all(timed, CLOUD, REFUSED, f"untrusted: {told}", "An approval for this commit")
-        return _all(
-            timed, CLOUD, FALLBACK, f"untrusted code runs in the cloud: {told}", "An approval for this commit"
-        )
+        if rules.clash:
+            reason = f"untrusted: {told}; {rules.clash}"
+            return _all(timed, CLOUD, REFUSED, reason, "A fallback that is not the primary")
+        reason = f"untrusted code runs on the fallback, {rules.elsewhere}: {told}"
+        return _all(timed, CLOUD, FALLBACK, reason, "An approval for this commit")
     if not rules.enable_fallback:
         return _all(timed, SELF_HOSTED, *_forced(situation))
     if rules.policy == "score":
@@ -132,14 +136,14 @@ def _by_time(timed: Sequence[Placement], situation: Situation, rules: Rules) -> 
     here, there = _minutes(first.self_hosted_seconds), _minutes(first.cloud_seconds)
     if first.runner_class == SELF_HOSTED:
         factor = rules.weights.cost_factor
-        reason = f"self-hosted ends in about {here}, the cloud in {there}"
+        reason = f"self-hosted ends in about {here}, {rules.elsewhere} in {there}"
         spare = first.cloud_seconds * factor - first.self_hosted_seconds
         otherwise = f"{_minutes(spare)} more to wait"
     elif first.self_hosted_seconds <= first.cloud_seconds * rules.weights.cost_factor:
         reason = f"a slot is free in {_minutes(first.wait_seconds)}, which is longer than max-wait-minutes"
         otherwise = "A longer max-wait-minutes"
     else:
-        reason = f"the cloud ends in about {there}, self-hosted in {here}"
+        reason = f"{rules.elsewhere} ends in about {there}, self-hosted in {here}"
         spare = first.self_hosted_seconds - first.cloud_seconds * rules.weights.cost_factor
         otherwise = f"{_minutes(spare)} less to wait, or a cost-factor of {_ratio(first):.2g}"
     return _split(timed, situation, reason, otherwise)

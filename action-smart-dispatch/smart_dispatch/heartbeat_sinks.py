@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from actionlib.errors import ActionError
 from actionlib.github_api import connect
 from actionlib.state import StateRoot, open_state
+from smart_dispatch.heartbeats import Told
 
 if TYPE_CHECKING:
     from github import Github
@@ -40,11 +42,11 @@ def to_file(environ: Mapping[str, str], name: str, text: str) -> str:
     return str(path)
 
 
-def from_files(environ: Mapping[str, str], name: str) -> list[tuple[str, str]]:
-    """Host and text of each such file that one whom we trust has written. Raises ActionError, OSError."""
+def from_files(environ: Mapping[str, str], name: str) -> list[Told]:
+    """Each such file that one whom we trust has written. Raises ActionError, OSError."""
     state = open_state(environ)
     return [
-        (
+        Told(
             path.name.removeprefix(f"{name}.").removesuffix(".json"),
             path.read_text(encoding="utf-8", errors="replace"),
         )
@@ -69,7 +71,9 @@ def to_status(
 
     def publish(client: Github) -> str:
         base = f"/repos/{repository}"
-        _, commit = client.requester.requestJsonAndCheck("GET", f"{base}/commits/{ref or 'HEAD'}/status")
+        _, commit = client.requester.requestJsonAndCheck(
+            "GET", f"{base}/commits/{quote(ref or 'HEAD')}/status"
+        )
         sha = str(commit["sha"])
         given = {"state": "success", "context": context, "description": text}
         client.requester.requestJsonAndCheck("POST", f"{base}/statuses/{sha}", input=given)

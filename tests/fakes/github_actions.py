@@ -131,12 +131,13 @@ class GitHubActions(GitHubServer):
             ] if steps and not queued else [],
         })  # fmt: skip
 
-    def add_status(self, context: str, description: str, *, sha: str = "HEAD") -> None:
+    def add_status(self, context: str, description: str, *, sha: str = "HEAD", age: float = 0) -> None:
         """A commit status; `HEAD` is the default branch's."""
         base = f"https://api.github.com/repos/octo/repo/statuses/{SHA}"
         self.statuses.setdefault(sha, []).append({
             "id": 1, "node_id": "SC_1", "url": base, "avatar_url": None, "state": "success", "target_url": None,
-            "description": description, "context": context, "created_at": moment(0), "updated_at": moment(0),
+            "description": description, "context": context, "created_at": moment(age), "updated_at": moment(age),
+            "creator": user("octo"),
         })  # fmt: skip
 
     def act(
@@ -162,7 +163,10 @@ class GitHubActions(GitHubServer):
         if template.endswith("/files"):
             part, headers = self.page([_file(name) for name in self.files], query, template)
             return 200, part, headers
-        return self._status(method, groups[-1], body)
+        if template.endswith("/commits/{ref}/statuses"):  # the newest first
+            part, headers = self.page(self.statuses.get(groups[-1], [])[::-1], query, template)
+            return 200, part, headers
+        return self._status(method, groups[-1], query, body)
 
     def _listed(self, key: str, rows: list[Any], query: dict[str, str]) -> Answer:
         part, headers = self.page(rows, query, "/page")
@@ -189,19 +193,19 @@ class GitHubActions(GitHubServer):
         times = {"created_at": moment(0), "updated_at": moment(0)}
         return 200, {"name": name, "value": self.variables[name], **times}, {}
 
-    def _status(self, method: str, ref: str, body: Any) -> Answer:
+    def _status(self, method: str, ref: str, query: dict[str, str], body: Any) -> Answer:
         if method == "POST":
             if len(body.get("description", "")) > 140:
                 return 422, {"message": "description is too long (maximum is 140 characters)"}, {}
             self.add_status(body["context"], body["description"], sha="HEAD" if ref == SHA else ref)
-            made = {**self.statuses["HEAD" if ref == SHA else ref][-1], "creator": user("octo")}
-            return 201, made, {}
+            return 201, self.statuses["HEAD" if ref == SHA else ref][-1], {}
         newest = {one["context"]: one for one in self.statuses.get(ref, [])}
+        part, headers = self.page(list(newest.values()), query, f"/commits/{ref}/status")
         base = f"https://api.github.com/repos/octo/repo/commits/{ref}"
         return 200, {
             "state": "success", "sha": SHA if ref == "HEAD" else ref, "total_count": len(newest),
-            "statuses": list(newest.values()), "repository": repository(), "commit_url": base, "url": f"{base}/status",
-        }, {}  # fmt: skip
+            "statuses": part, "repository": repository(), "commit_url": base, "url": f"{base}/status",
+        }, headers  # fmt: skip
 
 
 def _file(name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from actionlib.database import DatabaseFailed
 from actionlib.entrypoint import EXIT_USER_ERROR, Context, Result
 from actionlib.errors import ActionError
 from actionlib.github_api import read_event
-from smart_dispatch.deciding import Outcome, reach_decision, repository_of
+from smart_dispatch.deciding import Outcome, reach_decision
 from smart_dispatch.decision import REFUSED
 from smart_dispatch.decision_facts import facts_of, facts_without_knowledge
 from smart_dispatch.event_trust import trust_in
@@ -28,7 +28,7 @@ def run_decide(context: Context, settings: Settings) -> Result:
     begin = time.monotonic()
     event = read_event(context.environ)
     # What is known of trust without asking anybody: a fault must let nobody in.
-    trust = trust_in(context, settings, event, requests=None, repository=repository_of(context, settings))
+    trust = trust_in(context, settings, event, requests=None)
     box: list[Outcome | Exception] = []
 
     def work() -> None:

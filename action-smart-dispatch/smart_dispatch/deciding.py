@@ -57,7 +57,7 @@ def reach_decision(
     """
     repository = repository_of(context, settings)
     requests = _requests(context, settings, deadline=deadline)
-    trust = trust_in(context, settings, event, requests=requests, repository=repository)
+    trust = trust_in(context, settings, event, requests=requests)
     # Of code that is not let in, nothing else can change the answer.
     asked = requests if trust.trusted or settings.untrusted == "primary" else None
     known = gather(context, settings, asked, event=event, repository=repository)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from actionlib.errors import ActionError
-from actionlib.github_api import connect
+from actionlib.github_api import TIMEOUT_SECONDS, connect
 from actionlib.state import StateRoot, open_state
+from smart_dispatch.github_requests import without_status
 from smart_dispatch.heartbeats import Told
 
 if TYPE_CHECKING:
@@ -101,7 +102,6 @@ def to_variable(environ: Mapping[str, str], token: str, repository: str, *, name
 
 def _ask(environ: Mapping[str, str], token: str, work: Callable[[Github], str], *, permission: str) -> str:
     """Talk to GitHub. Raises ActionError that says what is lacking, and never shows the token."""
-    import requests
     from github import GithubException
 
     client = connect(environ, token=token)
@@ -114,17 +114,9 @@ def _ask(environ: Mapping[str, str], token: str, work: Callable[[Github], str], 
         raise ActionError(
             f"the heartbeat is not published: GitHub answered {error.status} {said}{lacking}"
         ) from None
-    except (
-        requests.RequestException,
-        TypeError,
-        ValueError,
-        KeyError,
-        AssertionError,
-        RuntimeError,
-    ) as error:
+    except Exception as error:  # whatever a proxy's page is to PyGithub: a service must go on
         raise ActionError(
-            f"the heartbeat is not published: GitHub cannot be reached, or does not answer as it should "
-            f"({type(error).__name__})"
+            f"the heartbeat is not published: {without_status(error, TIMEOUT_SECONDS)}"
         ) from None
     finally:
         client.close()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from e2e.act import ROOT, Act, ActRun, make_repository, rust_options, stand_ins
 from fakes.github_actions import GitHubActions
@@ -158,15 +159,79 @@ def test_a_broken_api_costs_knowledge_and_nothing_else(act: Act, api, dispatched
     assert downstream(act) == f"cloud-fallback {CLOUD} success false"
 
 
-def test_a_called_dispatch_that_fails_itself_leaves_the_script_its_fallback(act: Act, api, dispatched):
-    """As when its machine dies. (act ends the caller's run then, GitHub does not: see the next test.)"""
+def broken(called: str) -> str:
+    """As when its machine dies. (act ends the caller's run then, GitHub does not.)"""
+    return re.sub(r"run: mkdir .coldvox-actions.*", "run: exit 1", called)
 
-    def broken(called: str) -> str:
-        return re.sub(r"run: mkdir .coldvox-actions.*", "run: exit 1", called)
 
-    run = dispatched(edit=broken)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"fallback_runner": '{"group": "big", "labels": ["ubuntu-latest"]}'},
+        {"fallback_runner": "", "enable_fallback": False},
+    ],
+    ids=["label", "object", "empty"],
+)
+def test_a_called_dispatch_that_fails_itself_leaves_the_script_its_fallback(act: Act, api, dispatched, given):
+    run = dispatched(edit=broken, **given)
     assert run.exit_code != 0
-    assert act.note("script") == ["script on cloud by cloud-fallback"]
+    assert act.note("script") == ["script on cloud by cloud-fallback"], run.log[-3000:]
+
+
+def test_a_called_dispatch_that_fails_itself_lets_nobody_in_where_it_might_have_refused(
+    act: Act, api, dispatched
+):
+    run = dispatched(edit=broken, untrusted="refuse")
+    assert run.exit_code != 0
+    assert act.note("script") == [], run.log[-3000:]
+
+
+def test_each_input_of_the_called_workflow_reaches_the_action():
+    called = yaml.safe_load((ROOT / CALLED).read_text())
+    given = next(one["with"] for one in called["jobs"]["dispatch"]["steps"] if one.get("id") == "decide")
+    handed = {name: value for name, value in given.items() if name not in ("mode", "token")}
+    assert handed == {name: f"${{{{ inputs.{name.replace('-', '_')} }}}}" for name in handed}
+    declared = {name.replace("_", "-") for name in called[True]["workflow_call"]["inputs"]}
+    assert declared - {"run", "dispatcher-runner"} == set(handed)
+    assert {"heartbeat-ref", "runner-scope"} <= set(handed)
+
+
+RUNS_ON = "jobs.dispatch.outputs.runs-on"
+OUTPUTS = [  # of the called workflow: which, from what, and what it must be
+    ("execution_outcome", {"jobs.execute.outputs.outcome": "failure", "jobs.execute.result": "failure"}, "failure"),
+    ("execution_outcome", {"jobs.execute.outputs.outcome": "", "jobs.execute.result": "failure"}, "failure"),
+    ("execution_outcome", {"jobs.execute.outputs.outcome": "", "jobs.execute.result": "cancelled"}, "cancelled"),
+    ("execution_outcome", {"jobs.execute.outputs.outcome": "", "jobs.execute.result": "skipped"}, "not-executed"),
+    ("strategy", {"jobs.dispatch.outputs.strategy": "", "inputs.untrusted": "refuse"}, "refused"),
+    ("strategy", {"jobs.dispatch.outputs.strategy": "", "inputs.untrusted": "fallback"}, "cloud-fallback"),
+    ("strategy", {"jobs.dispatch.outputs.strategy": "x", "inputs.untrusted": "refuse"}, "x"),
+    ("legs", {"jobs.dispatch.outputs.legs": ""}, ""),
+    ("execution_runner", {RUNS_ON: "", "inputs.fallback_runner": ""}, CLOUD),
+    ("execution_runner", {RUNS_ON: "", "inputs.fallback_runner": "mac"}, '["mac"]'),
+    ("execution_runner", {RUNS_ON: "", "inputs.fallback_runner": '["a", "b"]'}, '["a", "b"]'),
+    ("execution_runner", {RUNS_ON: "", "inputs.fallback_runner": '{"group": "x"}'}, '{"group": "x"}'),
+    ("execution_runner", {RUNS_ON: PRIMARY, "inputs.fallback_runner": "mac"}, PRIMARY),
+]  # fmt: skip
+
+
+def test_what_the_called_workflow_hands_out_without_a_decision_is_valid_and_true(act: Act, tmp_path):
+    """Its expressions as act evaluates them, for what act cannot make happen."""
+    declared = yaml.safe_load((ROOT / CALLED).read_text())[True]["workflow_call"]["outputs"]
+    steps = []
+    for number, (name, known, _) in enumerate(OUTPUTS):
+        value = declared[name]["value"]
+        for context, text in known.items():
+            assert context in value
+            value = value.replace(context, f"'{text}'")
+        run = f'echo "{number}:$VALUE" >> "$NOTES/outputs"'
+        steps.append({"run": run, "env": {"VALUE": value}})
+    workflow = {"on": "push", "jobs": {"outputs": {"runs-on": "ubuntu-latest", "steps": steps}}}
+    repository = make_repository(tmp_path / "repo", {".github/workflows/ci.yml": json.dumps(workflow)})
+    run = act.run(repository)
+    assert act.note("outputs") == [f"{number}:{one[2]}" for number, one in enumerate(OUTPUTS)], run.log[
+        -3000:
+    ]
 
 
 OWN_JOBS = r"""

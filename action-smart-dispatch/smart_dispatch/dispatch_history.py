@@ -11,7 +11,7 @@ from typing import Any
 from actionlib.database import Database
 from actionlib.state import StateRoot
 from smart_dispatch.durations import Aggregate
-from smart_dispatch.job_records import JobRecord
+from smart_dispatch.job_records import AHEAD_SECONDS, JobRecord
 from smart_dispatch.runner_labels import RunnerLabels
 
 VERSION = 1
@@ -48,7 +48,11 @@ class DispatchHistory:
         self.notes = self._database.notes
 
     def add(self, records: Iterable[JobRecord], *, runs: Iterable[tuple[int, int]] = ()) -> None:
-        """Keep these jobs, each once, and that all jobs of these runs (number, attempt) are known."""
+        """Keep these jobs, each once, and that all jobs of these runs (number, attempt) are known.
+
+        None that ended in the future: a clock that was wrong for a while would count for ever.
+        """
+        latest = time.time() + AHEAD_SECONDS
         rows = [
             (
                 *(self._repository, one.key, one.job, one.workflow, one.runner_class, one.outcome),
@@ -61,6 +65,7 @@ class DispatchHistory:
                 ),
             )
             for one in records
+            if one.ended <= latest
         ]
         read = [(self._repository, run, attempt) for run, attempt in runs]
 
@@ -68,6 +73,9 @@ class DispatchHistory:
             database.execute("BEGIN IMMEDIATE")
             database.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?)", read)
+            database.execute(
+                "DELETE FROM jobs WHERE repository = ? AND ended > ?", (self._repository, latest)
+            )
             database.execute(
                 "DELETE FROM jobs WHERE repository = ?1 AND ended < "
                 "(SELECT ended FROM jobs WHERE repository = ?1 ORDER BY ended DESC LIMIT 1 OFFSET ?2)",

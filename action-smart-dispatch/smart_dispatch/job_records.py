@@ -14,6 +14,7 @@ SELF_HOSTED, CLOUD = "self-hosted", "cloud"
 CLASSES = (SELF_HOSTED, CLOUD)
 # How a job ended. INFRASTRUCTURE: the runner's fault, not the code's.
 SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE = "success", "failure", "cancelled", "infrastructure-failure"
+AHEAD_SECONDS = 120.0  # how far a clock may run ahead of ours: what ended later than that, a wrong one wrote
 OUTCOMES = (SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE)
 _CONCLUSIONS = {"success": SUCCESS, "failure": FAILURE, "timed_out": FAILURE, "cancelled": CANCELLED}
 # Steps that the runner itself adds. In the cloud they fail for a mistake in the workflow (an action that is not there).

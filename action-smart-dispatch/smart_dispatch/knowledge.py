@@ -21,7 +21,7 @@ from smart_dispatch.github_requests import Requests
 from smart_dispatch.heartbeat_sinks import from_files
 from smart_dispatch.heartbeats import Pulse, Told, pulse_of
 from smart_dispatch.inputs import Settings
-from smart_dispatch.job_records import JobRecord
+from smart_dispatch.job_records import AHEAD_SECONDS, JobRecord
 from smart_dispatch.source_history import read_source_history
 
 BUSY_SECONDS = 0.3  # a decision does not wait for a history that others hold
@@ -66,7 +66,8 @@ def gather(
     whole = {str(number) for number, _ in known.activity.ended_runs}
     # What this host has recorded of a run that was read whole stands twice.
     kept = {one.key: one for one in known.records if not (one.key not in read and one.run in whole)}
-    known.records = list((kept | read).values())
+    latest = time.time() + AHEAD_SECONDS
+    known.records = [one for one in (kept | read).values() if one.ended <= latest]
     with _apart(known, "input 'history-file'"):
         _take_source_history(context, settings, known)
     return known

@@ -46,7 +46,7 @@ def parse_labels(text: str, *, name: str, plain: bool) -> RunnerLabels:
     if text.startswith(("[", "{", '"')):
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _refused(name, text, plain=plain) from error
     elif plain and text:
         value = [text]

@@ -66,7 +66,7 @@ def read_event(environ: Mapping[str, str]) -> dict[str, Any]:
     """The event that triggered the workflow; empty where it cannot be read."""
     try:
         event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
 

@@ -91,7 +91,7 @@ def parse(inputs: Inputs) -> Settings:
         untrusted=inputs.choice("untrusted", ("fallback", "primary", "refuse")),
         trust_rules=parse_rules(inputs.lines("trust-rules"), name="trust-rules"),
         changed_files=inputs.lines("changed-files"),
-        runner_scope=inputs.choice("runner-scope", ("repository", "organization", "none")),
+        runner_scope=inputs.choice("runner-scope", ("auto", "repository", "organization", "none")),
         history=inputs.choice("history", ("api", "local", "both")),
         history_file=inputs.text("history-file"),
         thresholds=_thresholds(inputs),

@@ -96,13 +96,21 @@ def keep(known: Knowledge) -> None:
 def _wanted(context: Context, settings: Settings, *, event: Mapping[str, Any], repository: str) -> Wanted:
     return Wanted(
         repository=repository,
-        scope=settings.runner_scope,
+        scope=_scope(context, settings),
         labels=settings.primary_runner,
         workflow=context.environ.get("GITHUB_WORKFLOW", ""),
         heartbeat_paths=_heartbeat_paths(settings, event, repository),
         heartbeat_name=settings.heartbeat_name,
         history=settings.history != "local",
     )
+
+
+def _scope(context: Context, settings: Settings) -> str:
+    """Where runners are listed. JOB_TOKEN (action.yml) says whether the token is the job's own, which never may."""
+    if settings.runner_scope != "auto":
+        return settings.runner_scope
+    own = context.environ.get("JOB_TOKEN") == "true" and not settings.token_file
+    return "none" if own else "repository"
 
 
 def _heartbeat_paths(settings: Settings, event: Mapping[str, Any], repository: str) -> tuple[str, ...]:

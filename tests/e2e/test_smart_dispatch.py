@@ -28,6 +28,8 @@ permissions:
 jobs:
   dispatch:
     uses: ./.github/workflows/smart-dispatch.yml
+    secrets:
+      token: ${{ secrets.RUNNERS_TOKEN }}
     with:
       job_name: build
       run: echo "script on $RUNNER_TYPE by $EXECUTION_STRATEGY" >> "$NOTES/script"
@@ -66,6 +68,7 @@ def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
         payload: dict | None = None,
         edit: Callable[[str], str] = str,
         caller: str = CALLER,
+        secret: str = "RUNNERS_TOKEN=adm1n",
         **inputs: object,
     ) -> ActRun:
         called = (ROOT / CALLED).read_text()
@@ -80,6 +83,7 @@ def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
             f"--env=GITHUB_API_URL={api.url}",
             "--env=GITHUB_REPOSITORY=octo/repo",
             "--secret=GITHUB_TOKEN=t0ken",
+            f"--secret={secret}",
             *stand_ins(tmp_path, called),
             event=event,
         )
@@ -113,6 +117,15 @@ def test_a_healthy_host_gets_the_job_and_the_callers_own(act: Act, api, dispatch
     assert api.requests
 
 
+def test_the_jobs_own_token_is_not_asked_what_it_can_never_know(act: Act, api, dispatched):
+    api.admin = False
+    run = dispatched(secret="OTHER=x")
+    assert run.exit_code == 0, run.log[-5000:]
+    assert any("/actions/runs" in request for request in api.requests)
+    assert not any("/actions/runners" in request for request in api.requests)
+    assert "administration: read" not in run.log
+
+
 def test_an_overloaded_host_is_spared(act: Act, api, dispatched):
     api.add_runner("r1")
     run = dispatched(heartbeat=beat(health_score=30, load_per_core=3.5))
@@ -125,6 +138,7 @@ def test_a_host_that_is_offline_is_not_waited_for(act: Act, api, dispatched):
     api.add_runner("r1", online=False)
     run = dispatched()
     assert run.exit_code == 0, run.log[-5000:]
+    assert any("/actions/runners" in request for request in api.requests)
     assert downstream(act) == f"cloud-fallback {CLOUD} success false"
 
 

@@ -83,3 +83,14 @@ def test_a_heartbeat_in_a_loop_outlives_whatever_answers(dispatch, api, fault):
     ended = step.wait()
     assert ended.exit_code == 130
     assert "the heartbeat is not published" in "\n".join(ended.warnings)
+
+
+def test_the_jobs_own_token_is_not_asked_for_runners_unless_that_is_wanted(decide, api):
+    api.admin = False
+    own = {"JOB_TOKEN": "true"}
+    step = decide(environ=own)
+    assert step.warnings == []
+    assert api.requests
+    assert not any("/actions/runners" in request for request in api.requests)
+    assert "administration: read" in "\n".join(decide(environ=own, runner_scope="repository").warnings)
+    assert "administration: read" in "\n".join(decide(environ={"JOB_TOKEN": "false"}).warnings)

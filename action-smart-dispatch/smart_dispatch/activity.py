@@ -207,7 +207,9 @@ def _read_runners(requests: Requests, wanted: Wanted, activity: Activity) -> Non
             str(one.get("name", "")),
             online=one.get("status") == "online",
             busy=bool(one.get("busy")),
-            labels=tuple(str(label.get("name", "")) for label in one.get("labels") or ()),
+            labels=tuple(
+                str(label.get("name", "")) for label in one.get("labels") or () if isinstance(label, dict)
+            ),
         )
         for one in runners
     ]

@@ -15,7 +15,7 @@ from actionlib.errors import ActionError
 from actionlib.github_api import api_url, connect
 from smart_dispatch.breaker import breaker_of
 from smart_dispatch.capacity import capacity_of
-from smart_dispatch.decision import REFUSED, Decision, Rules, Situation, capped, decide
+from smart_dispatch.decision import IN_CLOUD, REFUSED, Decision, Rules, Situation, capped, decide
 from smart_dispatch.durations import Durations
 from smart_dispatch.event_trust import trust_in
 from smart_dispatch.evidence import Evidence, evidence_of
@@ -85,7 +85,7 @@ def reach_decision(
     runners = settings.fallback_runner, settings.primary_runner
     rules = Rules(
         settings.policy, settings.enable_fallback, settings.untrusted, weights,
-        elsewhere="the cloud" if class_of_fallback(*runners) == CLOUD else str(settings.fallback_runner),
+        elsewhere=IN_CLOUD if class_of_fallback(*runners) == CLOUD else str(settings.fallback_runner),
         clash=clash(*runners),
     )  # fmt: skip
     decision = decide(legs, situation, rules)

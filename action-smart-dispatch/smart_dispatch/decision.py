@@ -13,6 +13,7 @@ from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 from smart_dispatch.trust import Trust
 
 PRIMARY, MONITORED, FALLBACK = "self-hosted-primary", "self-hosted-monitored", "cloud-fallback"
+IN_CLOUD = "the cloud"
 FORCED, REFUSED = "force-self-hosted", "refused"
 POLICIES = ("expected-time", "score", "online", "idle")
 
@@ -40,7 +41,7 @@ class Rules:
     enable_fallback: bool
     untrusted: str  # fallback, primary or refuse
     weights: Weights
-    elsewhere: str = "the cloud"  # what the fallback is
+    elsewhere: str = IN_CLOUD  # what the fallback is
     clash: str = ""  # why the fallback keeps nobody from the host
 
 
@@ -77,7 +78,8 @@ def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
         if rules.clash:
             reason = f"untrusted: {told}; {rules.clash}"
             return _all(timed, CLOUD, REFUSED, reason, "A fallback that is not the primary")
-        reason = f"untrusted code runs on the fallback, {rules.elsewhere}: {told}"
+        where = "in the cloud" if rules.elsewhere == IN_CLOUD else f"on the fallback, {rules.elsewhere}"
+        reason = f"untrusted code runs {where}: {told}"
         return _all(timed, CLOUD, FALLBACK, reason, "An approval for this commit")
     if not rules.enable_fallback:
         return _all(timed, SELF_HOSTED, *_forced(situation))

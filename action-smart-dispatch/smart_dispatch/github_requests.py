@@ -154,4 +154,6 @@ def _reason(path: str, error: Exception, seconds: int) -> str:
         )
     if status:
         return f"{where}: GitHub answered {status} {said}".rstrip()
+    if isinstance(error, RuntimeError):  # of the whole repository
+        return without_status(error, seconds)
     return f"{where}: {without_status(error, seconds)}"

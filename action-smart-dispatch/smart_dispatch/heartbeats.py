@@ -111,7 +111,9 @@ def pulse_of(told: Iterable[Told], *, now: float, ttl_seconds: float) -> Pulse:
     """
     why, last = "there is none", 0.0
     newest: dict[str, Heartbeat] = {}
-    latest: dict[str, tuple[float, str]] = {}  # of each host, fresh or not: when, and what is doubtful of it
+    latest: dict[
+        str, tuple[float, float, str]
+    ] = {}  # of each host, fresh or not: its times, and what is doubtful
     for host, text, received in told:
         try:
             one = parse_heartbeat(text)
@@ -121,7 +123,7 @@ def pulse_of(told: Iterable[Told], *, now: float, ttl_seconds: float) -> Pulse:
         when = one.time if received is None else received
         last = max(last, min(when, now))
         doubt = _doubt(host or "the host", one.time - now, received, now=now, ttl_seconds=ttl_seconds)
-        latest[host] = max(latest.get(host, (0.0, "")), (when, doubt))
+        latest[host] = max(latest.get(host, (0.0, 0.0, "")), (when, one.time, doubt))
         if one.time > now + AHEAD_SECONDS:
             why = f"it is {one.time - now:.0f} s in the future: a clock is wrong"
         elif one.age(now) > ttl_seconds:
@@ -129,7 +131,7 @@ def pulse_of(told: Iterable[Told], *, now: float, ttl_seconds: float) -> Pulse:
         elif host not in newest or one.time > newest[host].time:
             newest[host] = one
     beats = list(newest.values())
-    doubts = tuple(doubt for _, doubt in latest.values() if doubt)
+    doubts = tuple(doubt for *_, doubt in latest.values() if doubt)
     if beats:
         return Pulse(_together(beats), "", last, doubts=doubts)
     return Pulse(None, why, last, unreadable=why.startswith(UNREADABLE), doubts=doubts)

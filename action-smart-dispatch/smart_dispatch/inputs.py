@@ -98,7 +98,7 @@ def parse(inputs: Inputs) -> Settings:
         heartbeat=inputs.text("heartbeat"),
         heartbeat_sink=inputs.choice("heartbeat-sink", SINKS),
         heartbeat_name=_name(inputs.text("heartbeat-name")),
-        heartbeat_ref=_one_line(inputs, "heartbeat-ref", most=200),
+        heartbeat_ref=_ref(inputs.text("heartbeat-ref")),
         heartbeat_ttl_minutes=inputs.number("heartbeat-ttl-minutes", minimum=0.1, maximum=1440),
         repository=_repository(inputs.text("repository")),
         loop=inputs.boolean("loop"),
@@ -178,8 +178,18 @@ def _name(text: str) -> str:
 
 
 def _repository(text: str) -> str:
-    if text and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+    if text and not re.fullmatch(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", text):
         raise ActionError(f"input 'repository' is '{text[:120]}'; allowed: OWNER/NAME")
+    return text
+
+
+def _ref(text: str) -> str:
+    """A branch, tag or commit; the signs that git refuses (git-check-ref-format) would be another path of the API."""
+    if text and (not re.fullmatch(r"[^\s~^:?*\[\\/-][^\s~^:?*\[\\]{0,199}", text) or ".." in text):
+        raise ActionError(
+            f"input 'heartbeat-ref' is '{text[:120]}'; allowed: the name of a branch or tag, or a commit",
+            hint="For example heartbeat, or main",
+        )
     return text
 
 

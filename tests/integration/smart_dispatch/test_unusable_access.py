@@ -62,7 +62,7 @@ def test_silence_and_a_repository_that_has_moved_are_told_in_words(decide, api):
         return 301, {}, {"Location": "http://elsewhere.invalid/x"}
 
     api.answer = moved
-    told = "\n".join(decide().warnings)
+    (told,) = decide().warnings
     assert "is the repository renamed? Set 'repository'" in told
     assert "Error" not in told
 
@@ -94,3 +94,20 @@ def test_the_jobs_own_token_is_not_asked_for_runners_unless_that_is_wanted(decid
     assert not any("/actions/runners" in request for request in api.requests)
     assert "administration: read" in "\n".join(decide(environ=own, runner_scope="repository").warnings)
     assert "administration: read" in "\n".join(decide(environ={"JOB_TOKEN": "false"}).warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in {
+        "repository": ("../..", "octo/..", "./x", "octo", "a/b/c"),
+        "heartbeat-ref": ("a b", "x/../y", "a?b", "-x", "/x", "a\nb"),
+    }.items() for value in values],
+)  # fmt: skip
+def test_a_name_that_would_be_another_path_of_the_api_is_refused(dispatch, name, value):
+    assert f"input '{name}' is '{value}'; allowed:" in dispatch(mode="decide", **{name: value}).error()
+
+
+def test_a_branch_with_a_slash_carries_a_heartbeat(decide, api):
+    decide(**{"heartbeat-ref": "ops/heart#1"})
+    assert any("/commits/ops/heart%231/statuses" in one for one in api.requests)
+    api.violations.clear()  # the fake knows refs of one part

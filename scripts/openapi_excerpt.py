@@ -28,6 +28,7 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/actions/variables": ("post",),
     "/repos/{owner}/{repo}/actions/variables/{name}": ("get", "patch"),
     "/repos/{owner}/{repo}/commits/{ref}/status": ("get",),
+    "/repos/{owner}/{repo}/commits/{ref}/statuses": ("get",),
     "/repos/{owner}/{repo}/statuses/{sha}": ("post",),
     "/repos/{owner}/{repo}/pulls/{pull_number}/files": ("get",),
 }

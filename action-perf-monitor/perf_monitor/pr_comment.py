@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from actionlib.errors import ActionError
 from actionlib.github_api import connect, pull_request_number, read_event
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def comment(
     import requests
     from github import GithubException
 
-    client = connect(environ, token=token)
+    try:
+        client = connect(environ, token=token)
+    except ActionError as error:
+        return f"no comment: {error}", False
     try:
         issue = client.get_repo(repository).get_issue(number)
         return _put(client, issue, marker_of(identity), body), True

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from smart_dispatch.github_requests import Requests
+from smart_dispatch.heartbeats import Told
 from smart_dispatch.job_records import ActiveJob, JobRecord, active_job, as_time, ended_job
 from smart_dispatch.runner_labels import RunnerLabels
 
@@ -18,6 +19,7 @@ ACTIVE_RUNS_READ = 3  # of a decision, at least
 SAMPLE = 4  # active runs that are read where not all can be: the rest is taken to be like them
 ENDED_RUNS_LOOKED_AT = 8  # the newest; what was read once is remembered
 RUNNER_PAGES = 3
+STATUS_PAGES = 2  # only where the newest hundred statuses of a commit hold no heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Activity:
 
     asked: bool = False
     runners: list[RunnerState] | None = None
-    heartbeats: list[tuple[str, str]] = field(default_factory=list)  # host and text
+    heartbeats: list[Told] = field(default_factory=list)
     jobs: list[ActiveJob] = field(default_factory=list)
     ended: list[JobRecord] = field(default_factory=list)
     ended_runs: list[tuple[int, int]] = field(default_factory=list)
@@ -205,7 +207,9 @@ def _read_runners(requests: Requests, wanted: Wanted, activity: Activity) -> Non
             str(one.get("name", "")),
             online=one.get("status") == "online",
             busy=bool(one.get("busy")),
-            labels=tuple(str(label.get("name", "")) for label in one.get("labels") or ()),
+            labels=tuple(
+                str(label.get("name", "")) for label in one.get("labels") or () if isinstance(label, dict)
+            ),
         )
         for one in runners
     ]
@@ -235,13 +239,28 @@ def _runners_path(requests: Requests, wanted: Wanted, activity: Activity) -> str
 
 def _read_heartbeats(requests: Requests, wanted: Wanted, path: str, activity: Activity) -> None:
     """From a repository variable, or from the statuses of a commit, whose contexts are NAME/HOST and more."""
-    if path.endswith("/status"):
-        statuses, _ = requests.pages(path, "statuses", most=1)
-        for one in statuses:
-            name, *host = str(one.get("context", "")).split("/")
-            if name == wanted.heartbeat_name:
-                activity.heartbeats.append(("".join(host[:1]), str(one.get("description") or "")))
+    if path.endswith("/statuses"):
+        _read_statuses(requests, wanted, path, activity)
         return
     data = requests.get(path)
     if isinstance(data, dict) and isinstance(data.get("value"), str):
-        activity.heartbeats.append(("", data["value"]))
+        activity.heartbeats.append(Told("", data["value"]))
+
+
+def _read_statuses(requests: Requests, wanted: Wanted, path: str, activity: Activity) -> None:
+    """The newest ones, which GitHub lists first: the combined status has the newest of each context, in any order."""
+    for page in range(1, STATUS_PAGES + 1):
+        part = requests.get(path, per_page=100, page=page)
+        if part is None:
+            return
+        if not isinstance(part, list) or not all(isinstance(one, dict) for one in part):
+            requests.note(f"{path}: the answer is no list of statuses")
+            return
+        for one in part:
+            name, *host = str(one.get("context", "")).split("/")
+            if name == wanted.heartbeat_name:
+                received = as_time(one.get("updated_at")) or as_time(one.get("created_at"))
+                told = Told("".join(host[:1]), str(one.get("description") or ""), received)
+                activity.heartbeats.append(told)
+        if activity.heartbeats or len(part) < 100:
+            return

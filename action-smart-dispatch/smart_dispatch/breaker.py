@@ -29,6 +29,10 @@ class Breaker:
         """Whether one more job may go there while so many are there: half-open, only the first."""
         return self.state == CLOSED or (self.state == HALF_OPEN and jobs == 0)
 
+    def most_jobs(self) -> int | None:
+        """How many of several jobs may go there; None: all."""
+        return {CLOSED: None, HALF_OPEN: 1, OPEN: 0}[self.state]
+
 
 def breaker_of(records: Sequence[JobRecord], runner_class: str, *, now: float) -> Breaker:
     """Of a class, from its jobs that ended. A job that ran to its end, good or bad, closes it."""

@@ -87,7 +87,8 @@ def _competing(labels: RunnerLabels, activity: Activity, records: Sequence[JobRe
         # A runner has at least the labels of every job that it ran, and ours has at least those that we ask for.
         ran: dict[str, set[str]] = {}
         for one in records:
-            ran.setdefault(one.runner, set()).update(one.labels)
+            if labels.may_be_in(one.group):
+                ran.setdefault(one.runner, set()).update(one.labels)
         known = [
             labels.labels,
             *(tuple(some) for name, some in ran.items() if name and labels.are_met_by(some)),
@@ -97,9 +98,9 @@ def _competing(labels: RunnerLabels, activity: Activity, records: Sequence[JobRe
     return [
         one
         for one in activity.jobs
-        if one.runner_class == SELF_HOSTED
+        if one.runner_class == SELF_HOSTED and labels.may_be_in(one.group)
         and (one.runner in names or any({label.lower() for label in one.labels} <= some for some in lower))
-    ]
+    ]  # fmt: skip
 
 
 def _slots(
@@ -123,7 +124,7 @@ def _slots(
         one
         for one in records
         if one.runner and one.ended >= since and one.outcome != INFRASTRUCTURE
-        and one.runner_class == SELF_HOSTED and labels.are_met_by(one.labels)
+        and one.runner_class == SELF_HOSTED and labels.may_be_in(one.group) and labels.are_met_by(one.labels)
     ]  # fmt: skip
     if not lately and not running:
         return _Slots(None, 0, "nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from actionlib.entrypoint import Context
 from actionlib.errors import ActionError
-from actionlib.github_api import connect
+from actionlib.github_api import api_url, connect
 from smart_dispatch.breaker import breaker_of
 from smart_dispatch.capacity import capacity_of
-from smart_dispatch.decision import Decision, Rules, Situation, capped, decide
+from smart_dispatch.decision import IN_CLOUD, REFUSED, Decision, Rules, Situation, capped, decide
 from smart_dispatch.durations import Durations
 from smart_dispatch.event_trust import trust_in
 from smart_dispatch.evidence import Evidence, evidence_of
 from smart_dispatch.expected_time import Leg, Weights
+from smart_dispatch.fallbacks import clash, class_of_fallback
 from smart_dispatch.github_requests import Requests
 from smart_dispatch.heartbeats import Heartbeat
 from smart_dispatch.inputs import Settings
-from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, class_of, leg_name
+from smart_dispatch.job_records import CLASSES, CLOUD, SELF_HOSTED, leg_name
 from smart_dispatch.knowledge import Knowledge, gather, keep
 from smart_dispatch.source_score import engine_score, penalties_with, score_without_jobs, status_of
 
@@ -50,17 +52,18 @@ class Outcome:
 def reach_decision(
     context: Context, settings: Settings, event: Mapping[str, Any], *, deadline: float
 ) -> Outcome:
-    """Decide with what can be learnt before `deadline`, a moment of time.monotonic().
-
-    Raises ActionError for a token's file that cannot be read.
-    """
+    """Decide with what can be learnt before `deadline`, a moment of time.monotonic()."""
     repository = repository_of(context, settings)
-    requests = _requests(context, settings, deadline=deadline)
-    trust = trust_in(context, settings, event, requests=requests, repository=repository)
+    lacking = []
+    try:
+        requests = _requests(context, settings, deadline=deadline)
+    except ActionError as error:  # what is known without GitHub still counts
+        requests, lacking = None, [str(error)]
+    trust = trust_in(context, settings, event, requests=requests)
     # Of code that is not let in, nothing else can change the answer.
     asked = requests if trust.trusted or settings.untrusted == "primary" else None
     known = gather(context, settings, asked, event=event, repository=repository)
-    known.notes += requests.notes if requests else []
+    known.notes += requests.notes if requests else lacking
     now = time.time()
     durations = Durations(known.records, aggregates=known.aggregates)
     beat = known.pulse.beat
@@ -79,17 +82,30 @@ def reach_decision(
     peak = _is_peak(settings, now)
     legs = _legs(context, settings, durations)
     weights = _weights(settings, beat, durations, peak=peak)
-    rules = Rules(settings.policy, settings.enable_fallback, settings.untrusted, weights)
+    runners = settings.fallback_runner, settings.primary_runner
+    rules = Rules(
+        settings.policy, settings.enable_fallback, settings.untrusted, weights,
+        elsewhere=IN_CLOUD if class_of_fallback(*runners) == CLOUD else str(settings.fallback_runner),
+        clash=clash(*runners),
+    )  # fmt: skip
     decision = decide(legs, situation, rules)
-    if (
-        not trust.trusted
-        and class_of(settings.fallback_runner.labels, settings.primary_runner) == SELF_HOSTED
-    ):
-        known.notes.append(f"the fallback for untrusted code, {settings.fallback_runner}, is self-hosted too")
+    known.notes += _notes_on_the_fallback(settings, rules, decision)
     keep(known)
     evidence = list(evidence_of(settings, situation, known, legs, peak_hours=peak, now=now))
     score = _engine_score(context, settings, beat, durations, peak=peak)
     return Outcome(decision, situation, known, evidence, score, requests.count if requests else 0)
+
+
+def _notes_on_the_fallback(settings: Settings, rules: Rules, decision: Decision) -> list[str]:
+    if not settings.enable_fallback or decision.strategy == REFUSED:  # which tells by itself
+        return []
+    if rules.clash:
+        return [rules.clash]
+    if class_of_fallback(settings.fallback_runner, settings.primary_runner) == SELF_HOSTED:
+        return [
+            f"the fallback, {settings.fallback_runner}, is self-hosted too: for untrusted code it must be apart"
+        ]
+    return []
 
 
 def repository_of(context: Context, settings: Settings) -> str:
@@ -104,9 +120,11 @@ def _is_unfit(settings: Settings, beat: Heartbeat) -> bool:
 
 
 def _requests(context: Context, settings: Settings, *, deadline: float) -> Requests | None:
+    """None without a token. Raises ActionError for one, or an address of GitHub's API, that cannot be used."""
     token = token_of(settings)
     if not token:
         return None
+    api_url(context.environ)
 
     def client(timeout_seconds: int) -> Github:
         return connect(context.environ, token=token, timeout_seconds=timeout_seconds, retries=0)
@@ -115,15 +133,22 @@ def _requests(context: Context, settings: Settings, *, deadline: float) -> Reque
 
 
 def token_of(settings: Settings) -> str:
-    """The token of either input. Raises ActionError for a file that cannot be read."""
-    if not settings.token_file:
-        return settings.token
-    try:
-        return Path(settings.token_file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    """The token of either input. Raises ActionError for a file that cannot be read, and for what is no token."""
+    token, source = settings.token, "input 'token'"
+    if settings.token_file:
+        source = f"input 'token-file' is '{settings.token_file}', which"
+        try:
+            token = Path(settings.token_file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: `~nobody`
+            raise ActionError(f"{source} cannot be read: {error}") from error
+        if not token:
+            raise ActionError(f"{source} is empty", hint="Put a token into it, in one line")
+    if not re.fullmatch(r"[!-~]*", token):  # never shown
         raise ActionError(
-            f"input 'token-file' is '{settings.token_file}', which cannot be read: {error}"
-        ) from error
+            f"{source} holds what no token can: a line break, a blank, or a sign outside ASCII",
+            hint="Give the token alone, as GitHub shows it, in one line",
+        )
+    return token
 
 
 def _legs(context: Context, settings: Settings, durations: Durations) -> list[Leg]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from smart_dispatch.breaker import HALF_OPEN, Breaker
+from smart_dispatch.breaker import HALF_OPEN, OPEN, Breaker
 from smart_dispatch.capacity import Capacity
 from smart_dispatch.durations import Estimate
 from smart_dispatch.expected_time import Leg, Placement, Weights, place_legs
@@ -13,6 +13,7 @@ from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 from smart_dispatch.trust import Trust
 
 PRIMARY, MONITORED, FALLBACK = "self-hosted-primary", "self-hosted-monitored", "cloud-fallback"
+IN_CLOUD = "the cloud"
 FORCED, REFUSED = "force-self-hosted", "refused"
 POLICIES = ("expected-time", "score", "online", "idle")
 
@@ -40,6 +41,8 @@ class Rules:
     enable_fallback: bool
     untrusted: str  # fallback, primary or refuse
     weights: Weights
+    elsewhere: str = IN_CLOUD  # what the fallback is
+    clash: str = ""  # why the fallback keeps nobody from the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,19 @@ def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
     """Trust first, then what the inputs force, then the state of the host, then the policy."""
     if situation.breakers[SELF_HOSTED].state == HALF_OPEN:  # what was lost before is what is tried again
         legs = [replace(one, self_hosted=replace(one.self_hosted, reliable_share=1.0)) for one in legs]
-    timed = place_legs(legs, situation.capacity.pool, rules.weights)
+    cloud = situation.breakers[CLOUD]
+    timed = place_legs(legs, situation.capacity.pool, rules.weights, cloud_legs=cloud.most_jobs())
     trust = situation.trust
     if not trust.trusted and rules.untrusted != "primary":
         told = "; ".join(trust.reasons)
         if rules.untrusted == "refuse" or not rules.enable_fallback:
             return _all(timed, CLOUD, REFUSED, f"untrusted: {told}", "An approval for this commit")
-        return _all(
-            timed, CLOUD, FALLBACK, f"untrusted code runs in the cloud: {told}", "An approval for this commit"
-        )
+        if rules.clash:
+            reason = f"untrusted: {told}; {rules.clash}"
+            return _all(timed, CLOUD, REFUSED, reason, "A fallback that is not the primary")
+        where = "in the cloud" if rules.elsewhere == IN_CLOUD else f"on the fallback, {rules.elsewhere}"
+        reason = f"untrusted code runs {where}: {told}"
+        return _all(timed, CLOUD, FALLBACK, reason, "An approval for this commit")
     if not rules.enable_fallback:
         return _all(timed, SELF_HOSTED, *_forced(situation))
     if rules.policy == "score":
@@ -82,9 +89,9 @@ def decide(legs: Sequence[Leg], situation: Situation, rules: Rules) -> Decision:
         return _by_score(timed, "unknown, for no runner is online" if gone else situation.health)
     why_not = _unusable(situation)
     if why_not:
-        cloud = situation.breakers[CLOUD]
-        if situation.capacity.online and not situation.unfit and not cloud.admits(0):
-            return _all(timed, SELF_HOSTED, MONITORED, f"{why_not}; but {cloud.reason}", "A cloud that works")
+        if situation.capacity.online and not situation.unfit and cloud.state == OPEN:
+            watched = replace(situation, health="unknown")
+            return _placed(timed, watched, f"{why_not}; but {cloud.reason}", "A cloud that works")
         return _all(timed, CLOUD, FALLBACK, why_not, "Runners that are known to be online and well")
     if rules.policy == "expected-time":
         return _by_time(timed, situation, rules)
@@ -125,23 +132,24 @@ def _unusable(situation: Situation) -> str:
 
 
 def _by_time(timed: Sequence[Placement], situation: Situation, rules: Rules) -> Decision:
-    first = timed[0]
-    if not situation.breakers[CLOUD].admits(0) and first.wait_seconds <= rules.weights.max_wait_seconds:
-        best = [replace(one, runner_class=SELF_HOSTED) for one in timed]
-        return _split(best, situation, situation.breakers[CLOUD].reason, "A cloud that works")
+    first, cloud = timed[0], situation.breakers[CLOUD]
+    if first.runner_class == SELF_HOSTED and cloud.state == OPEN:
+        return _split(timed, situation, cloud.reason, "A cloud that works")
     here, there = _minutes(first.self_hosted_seconds), _minutes(first.cloud_seconds)
     if first.runner_class == SELF_HOSTED:
         factor = rules.weights.cost_factor
-        reason = f"self-hosted ends in about {here}, the cloud in {there}"
+        reason = f"self-hosted ends in about {here}, {rules.elsewhere} in {there}"
         spare = first.cloud_seconds * factor - first.self_hosted_seconds
         otherwise = f"{_minutes(spare)} more to wait"
-    elif first.self_hosted_seconds <= first.cloud_seconds * rules.weights.cost_factor:
+    elif cloud.state == OPEN or first.self_hosted_seconds <= first.cloud_seconds * rules.weights.cost_factor:
         reason = f"a slot is free in {_minutes(first.wait_seconds)}, which is longer than max-wait-minutes"
         otherwise = "A longer max-wait-minutes"
     else:
-        reason = f"the cloud ends in about {there}, self-hosted in {here}"
+        reason = f"{rules.elsewhere} ends in about {there}, self-hosted in {here}"
         spare = first.self_hosted_seconds - first.cloud_seconds * rules.weights.cost_factor
         otherwise = f"{_minutes(spare)} less to wait, or a cost-factor of {_ratio(first):.2g}"
+    if cloud.reason:
+        reason += f"; {cloud.reason}"
     return _split(timed, situation, reason, otherwise)
 
 
@@ -159,10 +167,15 @@ def _by_slots(timed: Sequence[Placement], situation: Situation, policy: str) -> 
 
 
 def _split(placed: Sequence[Placement], situation: Situation, reason: str, otherwise: str) -> Decision:
-    """The strategy is the first leg's; a host that is not known to be healthy is watched."""
+    """After runners that failed again and again, only the first leg tries them."""
     if situation.breakers[SELF_HOSTED].state == HALF_OPEN:  # one job tries it
         placed = [placed[0], *(replace(one, runner_class=CLOUD) for one in placed[1:])]
         reason += f"; {situation.breakers[SELF_HOSTED].reason}"
+    return _placed(placed, situation, reason, otherwise)
+
+
+def _placed(placed: Sequence[Placement], situation: Situation, reason: str, otherwise: str) -> Decision:
+    """The strategy is the first leg's; a host that is not known to be healthy is watched."""
     here = sum(one.runner_class == SELF_HOSTED for one in placed)
     if len(placed) > 1:
         reason += f"; {here} of {len(placed)} legs are self-hosted"

@@ -9,9 +9,11 @@ from typing import Any
 
 from smart_dispatch.deciding import Outcome
 from smart_dispatch.decision import FALLBACK, FORCED, REFUSED
+from smart_dispatch.fallbacks import clash, class_of_fallback, refuge
 from smart_dispatch.heartbeats import Heartbeat
 from smart_dispatch.inputs import Settings
 from smart_dispatch.job_records import CLOUD, SELF_HOSTED
+from smart_dispatch.runner_labels import RunnerLabels
 from smart_dispatch.source_score import engine_recommendation, recommendation_of
 from smart_dispatch.trust import Trust
 
@@ -20,12 +22,13 @@ def facts_of(settings: Settings, found: Outcome, *, seconds: float) -> dict[str,
     """Of a decision that took so many seconds."""
     decision, situation = found.decision, found.situation
     first = decision.placements[0]
-    runners = {SELF_HOSTED: settings.primary_runner, CLOUD: settings.fallback_runner}
+    refused = decision.strategy == REFUSED
+    runners = {SELF_HOSTED: settings.primary_runner, CLOUD: _fallback(settings, kept_out=refused)}
     legs = [
         _leg(
             leg,
-            runners[one.runner_class].as_json(),
-            one.runner_class,
+            settings,
+            runners[one.runner_class],
             one.self_hosted_seconds if one.runner_class == SELF_HOSTED else one.cloud_seconds,
         )
         for leg, one in zip(settings.legs, decision.placements, strict=True)
@@ -55,21 +58,22 @@ def facts_of(settings: Settings, found: Outcome, *, seconds: float) -> dict[str,
 def facts_without_knowledge(settings: Settings, trust: Trust, why: str) -> dict[str, Any]:
     """Of the answer when there is no decision: the fallback, unless it is off. No distrust is forgotten."""
     kept_out = not trust.trusted and settings.untrusted != "primary"
-    refused = kept_out and (settings.untrusted == "refuse" or not settings.enable_fallback)
+    why_not = clash(settings.fallback_runner, settings.primary_runner) if kept_out else ""
+    refused = kept_out and bool(settings.untrusted == "refuse" or not settings.enable_fallback or why_not)
     cloud = settings.enable_fallback or kept_out
-    kind = CLOUD if cloud else SELF_HOSTED
-    runner = (settings.fallback_runner if cloud else settings.primary_runner).as_json()
+    runner = _fallback(settings, kept_out=kept_out) if cloud else settings.primary_runner
     told = f"untrusted: {'; '.join(trust.reasons)}" if kept_out else f"nothing is known: {why}"
+    told += f"; {why_not}" if why_not else ""
     return _common(settings) | {
         "seconds": None,
         "requests": 0,
         "strategy": REFUSED if refused else FALLBACK if cloud else FORCED,
-        "runs-on": runner,
+        "runs-on": runner.as_json(),
         "monitor": False,
         "reason": told,
         "otherwise": "A decision",
         "expected-minutes": {SELF_HOSTED: None, CLOUD: None},
-        "legs": [_leg(leg, runner, kind, float("inf")) for leg in settings.legs],
+        "legs": [_leg(leg, settings, runner, float("inf")) for leg in settings.legs],
         "trusted": trust.trusted,
         "health": _health("unknown", None),
         "fallback-recommendation": engine_recommendation(0),
@@ -83,11 +87,19 @@ def _common(settings: Settings) -> dict[str, Any]:
     return {"job": settings.job_name, "made": time.time(), "policy": settings.policy}
 
 
-def _leg(leg: object, runner: str, runner_class: str, seconds: float) -> dict[str, Any]:
+def _fallback(settings: Settings, *, kept_out: bool) -> RunnerLabels:
+    runners = settings.fallback_runner, settings.primary_runner
+    return refuge(*runners) if kept_out else settings.fallback_runner
+
+
+def _leg(leg: object, settings: Settings, runner: RunnerLabels, seconds: float) -> dict[str, Any]:
+    """Its class is where it runs: a fallback may be self-hosted, too."""
     return {
         "leg": leg,
-        "runs-on": json.loads(runner),
-        "runner-class": runner_class,
+        "runs-on": json.loads(runner.as_json()),
+        "runner-class": SELF_HOSTED
+        if runner == settings.primary_runner
+        else class_of_fallback(runner, settings.primary_runner),
         "expected-minutes": _minutes(seconds),
     }
 

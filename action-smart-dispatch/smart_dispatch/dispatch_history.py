@@ -11,7 +11,8 @@ from typing import Any
 from actionlib.database import Database
 from actionlib.state import StateRoot
 from smart_dispatch.durations import Aggregate
-from smart_dispatch.job_records import JobRecord
+from smart_dispatch.job_records import AHEAD_SECONDS, JobRecord
+from smart_dispatch.runner_labels import RunnerLabels
 
 VERSION = 1
 KEPT_JOBS = 5000  # of one repository
@@ -47,7 +48,11 @@ class DispatchHistory:
         self.notes = self._database.notes
 
     def add(self, records: Iterable[JobRecord], *, runs: Iterable[tuple[int, int]] = ()) -> None:
-        """Keep these jobs, each once, and that all jobs of these runs (number, attempt) are known."""
+        """Keep these jobs, each once, and that all jobs of these runs (number, attempt) are known.
+
+        None that ended in the future: a clock that was wrong for a while would count for ever.
+        """
+        latest = time.time() + AHEAD_SECONDS
         rows = [
             (
                 *(self._repository, one.key, one.job, one.workflow, one.runner_class, one.outcome),
@@ -56,10 +61,11 @@ class DispatchHistory:
                     one.ended,
                     one.queue_seconds,
                     one.runner,
-                    json.dumps(list(one.labels)),
+                    RunnerLabels(one.labels, one.group).as_json(),
                 ),
             )
             for one in records
+            if one.ended <= latest
         ]
         read = [(self._repository, run, attempt) for run, attempt in runs]
 
@@ -67,6 +73,9 @@ class DispatchHistory:
             database.execute("BEGIN IMMEDIATE")
             database.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?)", read)
+            database.execute(
+                "DELETE FROM jobs WHERE repository = ? AND ended > ?", (self._repository, latest)
+            )
             database.execute(
                 "DELETE FROM jobs WHERE repository = ?1 AND ended < "
                 "(SELECT ended FROM jobs WHERE repository = ?1 ORDER BY ended DESC LIMIT 1 OFFSET ?2)",
@@ -157,7 +166,8 @@ class DispatchHistory:
 
 
 def _record(row: Sequence[Any]) -> JobRecord:
-    key, job, workflow, kind, outcome, seconds, ended, queued, runner, labels = row
+    key, job, workflow, kind, outcome, seconds, ended, queued, runner, runs_on = row
+    asked = json.loads(runs_on)  # in the form of `runs-on`
     return JobRecord(
         key=key,
         job=job,
@@ -168,5 +178,6 @@ def _record(row: Sequence[Any]) -> JobRecord:
         ended=ended,
         queue_seconds=queued,
         runner=runner,
-        labels=tuple(json.loads(labels)),
+        labels=tuple(asked.get("labels", ()) if isinstance(asked, dict) else asked),
+        group=asked["group"] if isinstance(asked, dict) else "",
     )

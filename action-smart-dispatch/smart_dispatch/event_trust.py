@@ -20,9 +20,12 @@ def trust_in(
     event: Mapping[str, Any],
     *,
     requests: Requests | None,
-    repository: str,
 ) -> Trust:
-    """The verdict. Without `requests`, whoever it would depend on what a pull request changes is not trusted."""
+    """The verdict. Without `requests`, whoever it would depend on what a pull request changes is not trusted.
+
+    The event is of the workflow's own repository, whichever one input `repository` names for other questions.
+    """
+    repository = context.environ.get("GITHUB_REPOSITORY", "")
 
     def changed() -> list[str] | None:
         if settings.changed_files:

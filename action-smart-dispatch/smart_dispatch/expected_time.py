@@ -55,20 +55,29 @@ class Placement:
     cloud_seconds: float
 
 
-def place_legs(legs: Sequence[Leg], pool: Pool, weights: Weights) -> list[Placement]:
-    """Place legs one after the other: each that goes to a slot makes the next one wait longer."""
+def place_legs(
+    legs: Sequence[Leg], pool: Pool, weights: Weights, *, cloud_legs: int | None = None
+) -> list[Placement]:
+    """Place legs one after the other: each that goes to a slot makes the next one wait longer.
+
+    `cloud_legs`: after so many in the cloud the others count it as endless, and go there only where no slot is free
+    within `max_wait_seconds`. None: any number.
+    """
     free = list(pool.free_in)
     heapq.heapify(free)
     for seconds in pool.ahead:
         if free:
             heapq.heapreplace(free, free[0] + seconds)
-    placements = []
+    placements: list[Placement] = []
     for leg in legs:
         wait = free[0] if free else float("inf")
         there = with_retry(leg.cloud, weights.cloud_start_seconds, other_seconds=leg.cloud.seconds)
         run = with_retry(leg.self_hosted, 0.0, other_seconds=weights.cloud_start_seconds + leg.cloud.seconds)
         here = wait + run * weights.slow_down
-        worth = here <= there * weights.cost_factor and wait <= weights.max_wait_seconds
+        in_cloud = sum(one.runner_class == CLOUD for one in placements)
+        spared = cloud_legs is not None and in_cloud >= cloud_legs
+        sooner = spared or here <= there * weights.cost_factor
+        worth = bool(free) and sooner and wait <= weights.max_wait_seconds
         if worth:
             heapq.heapreplace(free, free[0] + leg.self_hosted.seconds * weights.slow_down)
         placements.append(Placement(leg, SELF_HOSTED if worth else CLOUD, wait, here, there))

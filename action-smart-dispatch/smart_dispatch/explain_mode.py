@@ -15,19 +15,28 @@ from smart_dispatch.dispatch_history import DispatchHistory
 from smart_dispatch.inputs import Settings
 from smart_dispatch.reporting import in_words, summarise
 
+# What facts of another shape do to who tells them.
+_NO_DECISION = (
+    KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError, RecursionError,
+)  # fmt: skip
+
 
 def run_explain(context: Context, settings: Settings) -> Result:
     """Tell of the decision in `decision-file`, or of the newest on this host. Raises ActionError if there is none."""
     facts = _from_file(context, settings) if settings.decision_file else _last(context, settings)
     try:
-        context.out.quote("\n".join(in_words(facts)))
+        outputs = {name: facts[name] for name in ("strategy", "reason")}
+        if not all(isinstance(one, str) for one in outputs.values()):
+            raise TypeError("strategy and reason must be texts")
+        words = "\n".join(in_words(facts))
         summarise(context.summary, facts)
-    except (KeyError, TypeError, IndexError) as error:
+    except _NO_DECISION as error:
         raise ActionError(
-            f"input 'decision-file' is '{settings.decision_file}', which is no decision: {error!r}",
+            f"input 'decision-file' is '{settings.decision_file}', which is no decision: {error!r}"[:400],
             hint="Give the file that decide's output json-file names",
         ) from error
-    return Result({"strategy": facts["strategy"], "reason": facts["reason"]}, 0, facts)
+    context.out.quote(words)
+    return Result(outputs, 0, facts)
 
 
 def _from_file(context: Context, settings: Settings) -> Mapping[str, Any]:
@@ -36,7 +45,7 @@ def _from_file(context: Context, settings: Settings) -> Mapping[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise ValueError("it is no object")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ActionError(
             f"input 'decision-file' is '{settings.decision_file}', which cannot be read: {error}",
             hint="Give the file that decide's output json-file names",

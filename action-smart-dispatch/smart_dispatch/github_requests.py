@@ -63,14 +63,17 @@ class Requests:
             if self.left() <= 0:
                 return 0, None
             self.count += 1
-        client = self._connect(max(1, min(MOST_SECONDS, int(self.seconds_left()))))
+        seconds = max(1, min(MOST_SECONDS, int(self.seconds_left())))
+        client: Github | None = None
         try:
+            client = self._connect(seconds)
             _, data = client.requester.requestJsonAndCheck("GET", path, parameters=dict(parameters))
         except Exception as error:  # a proxy's page, a half-open connection: nothing may stop a decision
-            self.note(_reason(path, error))
+            self.note(_reason(path, error, seconds))
             return getattr(error, "status", 0), None
         finally:
-            client.close()
+            if client:
+                client.close()
         if data is None:
             self.note(f"{path.partition('?')[0]}: GitHub answered nothing")
         return 0, data
@@ -122,7 +125,23 @@ class Requests:
         return list(results)
 
 
-def _reason(path: str, error: Exception) -> str:
+def without_status(error: Exception, seconds: int) -> str:
+    """What is wrong with an answer that has no status, after so many seconds at most.
+
+    The text of a request's error may show headers, and so the token: only its kind is told.
+    """
+    import requests
+    from urllib3.exceptions import TimeoutError as Silence
+
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.Timeout) or isinstance(reason, Silence):
+        return f"there was no answer within {seconds} s"
+    if isinstance(error, RuntimeError):  # PyGithub follows no redirection to another host, nor one to itself
+        return "GitHub says that it has moved: is the repository renamed? Set 'repository' to its name now"
+    return f"GitHub cannot be reached, or does not answer as it should ({type(error).__name__})"
+
+
+def _reason(path: str, error: Exception, seconds: int) -> str:
     status = getattr(error, "status", 0)
     data = getattr(error, "data", None)
     said = str(data.get("message", ""))[:120] if isinstance(data, dict) else ""
@@ -135,5 +154,6 @@ def _reason(path: str, error: Exception) -> str:
         )
     if status:
         return f"{where}: GitHub answered {status} {said}".rstrip()
-    # The text of a request's error may show headers, and so the token.
-    return f"{where}: {type(error).__name__}"
+    if isinstance(error, RuntimeError):  # of the whole repository
+        return without_status(error, seconds)
+    return f"{where}: {without_status(error, seconds)}"

@@ -17,8 +17,8 @@ from smart_dispatch.reporting import TITLE
 def run_heartbeat(context: Context, settings: Settings) -> Result:
     """Publish. Raises ActionError where that is impossible; in a loop that is a warning, and the next one is tried."""
     while True:
-        health = look_at_host(settings, context.environ)
         try:
+            health = look_at_host(settings, context.environ)
             where = _publish(context, settings, health)
             context.out.say(f"{health.status}, {health.score} of 100: {where}")
         except ActionError as error:

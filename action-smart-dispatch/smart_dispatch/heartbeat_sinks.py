@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from actionlib.errors import ActionError
-from actionlib.github_api import connect
+from actionlib.github_api import TIMEOUT_SECONDS, connect
 from actionlib.state import StateRoot, open_state
+from smart_dispatch.github_requests import without_status
+from smart_dispatch.heartbeats import Told
 
 if TYPE_CHECKING:
     from github import Github
@@ -40,11 +43,11 @@ def to_file(environ: Mapping[str, str], name: str, text: str) -> str:
     return str(path)
 
 
-def from_files(environ: Mapping[str, str], name: str) -> list[tuple[str, str]]:
-    """Host and text of each such file that one whom we trust has written. Raises ActionError, OSError."""
+def from_files(environ: Mapping[str, str], name: str) -> list[Told]:
+    """Each such file that one whom we trust has written. Raises ActionError, OSError."""
     state = open_state(environ)
     return [
-        (
+        Told(
             path.name.removeprefix(f"{name}.").removesuffix(".json"),
             path.read_text(encoding="utf-8", errors="replace"),
         )
@@ -69,7 +72,9 @@ def to_status(
 
     def publish(client: Github) -> str:
         base = f"/repos/{repository}"
-        _, commit = client.requester.requestJsonAndCheck("GET", f"{base}/commits/{ref or 'HEAD'}/status")
+        _, commit = client.requester.requestJsonAndCheck(
+            "GET", f"{base}/commits/{quote(ref or 'HEAD')}/status"
+        )
         sha = str(commit["sha"])
         given = {"state": "success", "context": context, "description": text}
         client.requester.requestJsonAndCheck("POST", f"{base}/statuses/{sha}", input=given)
@@ -97,7 +102,6 @@ def to_variable(environ: Mapping[str, str], token: str, repository: str, *, name
 
 def _ask(environ: Mapping[str, str], token: str, work: Callable[[Github], str], *, permission: str) -> str:
     """Talk to GitHub. Raises ActionError that says what is lacking, and never shows the token."""
-    import requests
     from github import GithubException
 
     client = connect(environ, token=token)
@@ -110,17 +114,9 @@ def _ask(environ: Mapping[str, str], token: str, work: Callable[[Github], str], 
         raise ActionError(
             f"the heartbeat is not published: GitHub answered {error.status} {said}{lacking}"
         ) from None
-    except (
-        requests.RequestException,
-        TypeError,
-        ValueError,
-        KeyError,
-        AssertionError,
-        RuntimeError,
-    ) as error:
+    except Exception as error:  # whatever a proxy's page is to PyGithub: a service must go on
         raise ActionError(
-            f"the heartbeat is not published: GitHub cannot be reached, or does not answer as it should "
-            f"({type(error).__name__})"
+            f"the heartbeat is not published: {without_status(error, TIMEOUT_SECONDS)}"
         ) from None
     finally:
         client.close()

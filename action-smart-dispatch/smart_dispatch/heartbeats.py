@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from actionlib.summary import duration
 from smart_dispatch.source_score import DEGRADED_FROM, HEALTHY_FROM
 
 VERSION = 1
 MOST_CHARACTERS = 140  # of a commit status's description (GitHub's REST API)
 AHEAD_SECONDS = 120.0  # how far another machine's clock may run ahead of ours
 MOST_SLOTS = 10_000  # of one host
+MOST_NUMBER = 1e12  # of any figure; later than all times of people
+OFF_SECONDS = 86400.0  # a host that is silent for so long is off, which needs no remark
 UNREADABLE = "it cannot be read"
 _KEYS = {
     "time": "t",
@@ -77,35 +80,50 @@ def parse_heartbeat(text: str) -> Heartbeat:
     )
 
 
+class Told(NamedTuple):
+    """What a source holds of a host. `received`: when GitHub got it, by its own clock; None: not known."""
+
+    host: str
+    text: str
+    received: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """What the heartbeats say together. None of them is fresh: `beat` is None, and `why` says so.
 
     `last` is when the last one was, fresh or not (seconds since 1970); 0 without any. `unreadable`: there was nothing
-    else than what is no heartbeat.
+    else than what is no heartbeat. `doubts`: clocks and timers that somebody should look at.
     """
 
     beat: Heartbeat | None
     why: str = ""
     last: float = 0.0
     unreadable: bool = False
+    doubts: tuple[str, ...] = ()
 
 
-def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float) -> Pulse:
-    """Read heartbeats (host and text). Of each host the newest counts.
+def pulse_of(told: Iterable[Told], *, now: float, ttl_seconds: float) -> Pulse:
+    """Read heartbeats. Of each host the newest counts.
 
     Slots and jobs are sums of what is told; the others are means over the hosts, weighted by slots. With an ill host
     among them, on which a job may land, the score is at most that of a degraded one.
     """
     why, last = "there is none", 0.0
     newest: dict[str, Heartbeat] = {}
-    for host, text in texts:
+    latest: dict[
+        str, tuple[float, float, str]
+    ] = {}  # of each host, fresh or not: its times, and what is doubtful
+    for host, text, received in told:
         try:
             one = parse_heartbeat(text)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
             why = f"{UNREADABLE}: {error}"[:200]
             continue
-        last = max(last, min(one.time, now))
+        when = one.time if received is None else received
+        last = max(last, min(when, now))
+        doubt = _doubt(host or "the host", one.time - now, received, now=now, ttl_seconds=ttl_seconds)
+        latest[host] = max(latest.get(host, (0.0, 0.0, "")), (when, one.time, doubt))
         if one.time > now + AHEAD_SECONDS:
             why = f"it is {one.time - now:.0f} s in the future: a clock is wrong"
         elif one.age(now) > ttl_seconds:
@@ -113,9 +131,35 @@ def pulse_of(texts: Iterable[tuple[str, str]], *, now: float, ttl_seconds: float
         elif host not in newest or one.time > newest[host].time:
             newest[host] = one
     beats = list(newest.values())
+    doubts = tuple(doubt for *_, doubt in latest.values() if doubt)
     if beats:
-        return Pulse(_together(beats), "", last)
-    return Pulse(None, why, last, unreadable=why.startswith(UNREADABLE))
+        return Pulse(_together(beats), "", last, doubts=doubts)
+    return Pulse(None, why, last, unreadable=why.startswith(UNREADABLE), doubts=doubts)
+
+
+def _doubt(host: str, ahead: float, received: float | None, *, now: float, ttl_seconds: float) -> str:
+    """What is wrong with a heartbeat that is so many seconds ahead of `now`; empty if nothing is.
+
+    GitHub's time tells whose clock it is. Without it a heartbeat that is late may also be one that has stopped.
+    """
+    if received is not None:
+        skew = now + ahead - received
+        if received - now > AHEAD_SECONDS:
+            return f"this machine's clock is {duration(received - now)} behind GitHub's: set it, for example by NTP"
+        if abs(skew) > AHEAD_SECONDS:
+            side = "ahead of" if skew > 0 else "behind"
+            return f"the clock of {host} is {duration(abs(skew))} {side} GitHub's: set it, for example by NTP"
+    elif ahead > AHEAD_SECONDS:
+        return (
+            f"the heartbeat of {host} is {duration(ahead)} in the future: set its clock or this machine's, "
+            "for example by NTP"
+        )
+    elif ttl_seconds < -ahead <= OFF_SECONDS:
+        return (
+            f"the heartbeat of {host} is {duration(-ahead)} old: if it is up, look at its clock and its timer, "
+            f"or raise 'heartbeat-ttl-minutes' ({ttl_seconds / 60:g})"
+        )
+    return ""
 
 
 def _together(beats: Sequence[Heartbeat]) -> Heartbeat:
@@ -149,6 +193,6 @@ def _number(value: Mapping[str, object], key: str) -> float | None:
     number = value.get(key)
     if number is None:
         return None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
-        raise ValueError(f"'{key}' is {number!r}")
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= MOST_NUMBER:
+        raise ValueError(f"'{key}' is {str(number)[:40]}")
     return float(number)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from actionlib.errors import ActionError
 from actionlib.host_metrics import (
     RUNNER_PATTERN,
     caches_missing,
@@ -56,10 +57,9 @@ class HostHealth:
 
 
 def look_at_host(settings: Settings, environ: Mapping[str, str]) -> HostHealth:
-    """Read the meters once."""
+    """Read the meters once. Raises ActionError for a `disk-path` that is not there."""
     home = Path(environ.get("HOME") or "/")
-    disk = Path(settings.disk_path).expanduser() if settings.disk_path else home
-    values = read_host_metrics(disk if disk.exists() else Path("/"))
+    values = read_host_metrics(_disk(settings, home))
     if settings.cache_paths:
         values["caches-missing"] = caches_missing(
             home / text.removeprefix("~/") if text.startswith("~/") else Path(text)
@@ -71,3 +71,18 @@ def look_at_host(settings: Settings, environ: Mapping[str, str]) -> HostHealth:
     points = score(values, penalties)
     told = tuple(reasons(values, incurred(values, penalties)))
     return HostHealth(values, points, told, count_processes(RUNNER_PATTERN))
+
+
+def _disk(settings: Settings, home: Path) -> Path:
+    """A path on the disk that is looked at. A service's user may have no home: then the root."""
+    if not settings.disk_path:
+        return home if home.exists() else Path("/")
+    try:
+        path = Path(settings.disk_path).expanduser()
+        path.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: `~nobody`
+        raise ActionError(
+            f"input 'disk-path' is '{settings.disk_path}', which cannot be looked at: {error}",
+            hint="Name a path that is there, or leave it empty for the disk of the user's home",
+        ) from error
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -13,6 +12,7 @@ from actionlib.inputs import Inputs
 from actionlib.metrics import METRICS, Metric, parse_thresholds
 from smart_dispatch.decision import POLICIES
 from smart_dispatch.job_records import CLASSES, OUTCOMES
+from smart_dispatch.matrix_legs import parse_legs
 from smart_dispatch.runner_labels import RunnerLabels, parse_labels
 from smart_dispatch.source_score import SCORED
 from smart_dispatch.traces import MOST_JOBS
@@ -20,7 +20,6 @@ from smart_dispatch.trust_rules import TrustRules, parse_rules
 
 MODES = ("decide", "health", "heartbeat", "record", "explain", "simulate")
 SINKS = ("status", "variable", "file", "none")
-MOST_LEGS = 256  # of GitHub's matrix
 MINUTES_OF_FIVE_DAYS = 7200  # GitHub ends a job after five days on a self-hosted runner
 
 
@@ -88,18 +87,18 @@ def parse(inputs: Inputs) -> Settings:
         policy=inputs.choice("policy", POLICIES),
         cost_factor=inputs.number("cost-factor", minimum=0.01, maximum=100),
         max_wait_minutes=inputs.number("max-wait-minutes", minimum=0, maximum=MINUTES_OF_FIVE_DAYS),
-        legs=_legs(inputs.text("legs")),
+        legs=parse_legs(inputs.text("legs")),
         untrusted=inputs.choice("untrusted", ("fallback", "primary", "refuse")),
         trust_rules=parse_rules(inputs.lines("trust-rules"), name="trust-rules"),
         changed_files=inputs.lines("changed-files"),
-        runner_scope=inputs.choice("runner-scope", ("repository", "organization", "none")),
+        runner_scope=inputs.choice("runner-scope", ("auto", "repository", "organization", "none")),
         history=inputs.choice("history", ("api", "local", "both")),
         history_file=inputs.text("history-file"),
         thresholds=_thresholds(inputs),
         heartbeat=inputs.text("heartbeat"),
         heartbeat_sink=inputs.choice("heartbeat-sink", SINKS),
         heartbeat_name=_name(inputs.text("heartbeat-name")),
-        heartbeat_ref=_one_line(inputs, "heartbeat-ref", most=200),
+        heartbeat_ref=_ref(inputs.text("heartbeat-ref")),
         heartbeat_ttl_minutes=inputs.number("heartbeat-ttl-minutes", minimum=0.1, maximum=1440),
         repository=_repository(inputs.text("repository")),
         loop=inputs.boolean("loop"),
@@ -134,24 +133,6 @@ def _fallback(inputs: Inputs) -> RunnerLabels:
             hint="Name a cloud runner such as ubuntu-latest, or set 'enable-fallback: false'",
         )
     return parse_labels(text or "ubuntu-latest", name="fallback-runner", plain=True)
-
-
-def _legs(text: str) -> tuple[object, ...]:
-    """One leg without a name where the input is empty."""
-    if not text:
-        return ("",)
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_LEGS:
-        return tuple(str(number) for number in range(1, value + 1))
-    if isinstance(value, list) and 1 <= len(value) <= MOST_LEGS:
-        return tuple(value)
-    raise ActionError(
-        f"input 'legs' is '{text[:120]}'; allowed: a JSON array of up to {MOST_LEGS} legs, or their number",
-        hint='For example ["unit", "gui"], or 3',
-    )
 
 
 def _thresholds(inputs: Inputs) -> dict[str, Metric]:
@@ -197,8 +178,18 @@ def _name(text: str) -> str:
 
 
 def _repository(text: str) -> str:
-    if text and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+    if text and not re.fullmatch(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", text):
         raise ActionError(f"input 'repository' is '{text[:120]}'; allowed: OWNER/NAME")
+    return text
+
+
+def _ref(text: str) -> str:
+    """A branch, tag or commit; the signs that git refuses (git-check-ref-format) would be another path of the API."""
+    if text and (not re.fullmatch(r"[^\s~^:?*\[\\/-][^\s~^:?*\[\\]{0,199}", text) or ".." in text):
+        raise ActionError(
+            f"input 'heartbeat-ref' is '{text[:120]}'; allowed: the name of a branch or tag, or a commit",
+            hint="For example heartbeat, or main",
+        )
     return text
 
 

@@ -14,6 +14,7 @@ SELF_HOSTED, CLOUD = "self-hosted", "cloud"
 CLASSES = (SELF_HOSTED, CLOUD)
 # How a job ended. INFRASTRUCTURE: the runner's fault, not the code's.
 SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE = "success", "failure", "cancelled", "infrastructure-failure"
+AHEAD_SECONDS = 120.0  # how far a clock may run ahead of ours: what ended later than that, a wrong one wrote
 OUTCOMES = (SUCCESS, FAILURE, CANCELLED, INFRASTRUCTURE)
 _CONCLUSIONS = {"success": SUCCESS, "failure": FAILURE, "timed_out": FAILURE, "cancelled": CANCELLED}
 # Steps that the runner itself adds. In the cloud they fail for a mistake in the workflow (an action that is not there).
@@ -34,6 +35,7 @@ class JobRecord:
     queue_seconds: float | None = None
     runner: str = ""
     labels: tuple[str, ...] = ()
+    group: str = ""  # of the runner; empty: not known
 
     @property
     def began(self) -> float:
@@ -57,12 +59,20 @@ class ActiveJob:
     run: int = 0
     runner: str = ""
     runner_class: str = SELF_HOSTED
+    group: str = ""  # of the runner; empty: not known
 
 
-def class_of(labels: Collection[str], primary: RunnerLabels) -> str:
-    """The class of a job by the labels that it asked for: `self-hosted`, or all of those of our runners."""
-    own = any(one.lower() == SELF_HOSTED for one in labels)
-    return SELF_HOSTED if own or (primary.labels and primary.are_met_by(labels)) else CLOUD
+def class_of(labels: Collection[str], primary: RunnerLabels, *, group: str = "") -> str:
+    """The class of a job by the labels that it asked for, and by the group of its runner, empty while it has none.
+
+    Ours asks for `self-hosted`, or for all labels of our runners, or ran in their group. A job without labels asks for
+    a group, which GitHub does not tell before it runs: for ours, if we have one.
+    """
+    if any(one.lower() == SELF_HOSTED for one in labels):
+        return SELF_HOSTED
+    if primary.group and (group or not labels):
+        return SELF_HOSTED if primary.may_be_in(group) else CLOUD
+    return SELF_HOSTED if primary.labels and primary.are_met_by(labels) else CLOUD
 
 
 def base_name(job: str) -> str:
@@ -89,7 +99,8 @@ def ended_job(value: Mapping[str, Any], primary: RunnerLabels) -> JobRecord | No
     if outcome is None or ended is None or begun is None:
         return None
     labels = _labels(value)
-    runner_class = class_of(labels, primary)
+    group = _group(value)
+    runner_class = class_of(labels, primary, group=group)
     steps = _steps(value)
     failed = {str(one.get("name")) for one in steps if one.get("conclusion") == "failure"}
     if runner_class == SELF_HOSTED:
@@ -110,6 +121,7 @@ def ended_job(value: Mapping[str, Any], primary: RunnerLabels) -> JobRecord | No
         queue_seconds=max(0.0, begun - created) if runner and steps and created is not None else None,
         runner=runner,
         labels=labels,
+        group=group,
     )
 
 
@@ -119,7 +131,7 @@ def active_job(value: Mapping[str, Any], primary: RunnerLabels) -> ActiveJob | N
     since = as_time(value.get("created_at")) if status == "queued" else _began(value)
     if status not in ("queued", "in_progress") or since is None:
         return None
-    labels = _labels(value)
+    labels, group = _labels(value), _group(value)
     run = value.get("run_id")
     return ActiveJob(
         job=str(value.get("name", "")),
@@ -128,7 +140,8 @@ def active_job(value: Mapping[str, Any], primary: RunnerLabels) -> ActiveJob | N
         since=since,
         run=run if isinstance(run, int) else 0,
         runner=str(value.get("runner_name") or "") if status == "in_progress" else "",
-        runner_class=class_of(labels, primary),
+        runner_class=class_of(labels, primary, group=group),
+        group=group,
     )
 
 
@@ -143,6 +156,10 @@ def as_time(text: object) -> float | None:
 def _labels(value: Mapping[str, Any]) -> tuple[str, ...]:
     labels = value.get("labels")
     return tuple(map(str, labels)) if isinstance(labels, list) else ()
+
+
+def _group(value: Mapping[str, Any]) -> str:
+    return str(value.get("runner_group_name") or "")
 
 
 def _steps(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:

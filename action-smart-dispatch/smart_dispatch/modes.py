@@ -8,8 +8,10 @@ from importlib import import_module
 
 from actionlib.entrypoint import Context, Result
 from actionlib.errors import ActionError
+from smart_dispatch.fallbacks import LAST, refuge
 from smart_dispatch.inputs import parse
-from smart_dispatch.runner_labels import parse_labels
+from smart_dispatch.matrix_legs import parse_legs
+from smart_dispatch.runner_labels import RunnerLabels, parse_labels
 
 _MODES = {
     "decide": ("decide_mode", "run_decide"),
@@ -34,15 +36,28 @@ def last_resort(given: Mapping[str, str]) -> Mapping[str, str]:
     if given.get("mode") != "decide":
         return {}
     try:
-        labels = parse_labels(given.get("fallback-runner", ""), name="fallback-runner", plain=True)
-        runner = labels.as_json()
+        labels = parse_labels(given.get("fallback-runner", "").strip(), name="fallback-runner", plain=True)
     except ActionError:
-        runner = json.dumps(["ubuntu-latest"])
-    leg = {"leg": "", "runs-on": json.loads(runner), "runner-class": "cloud", "expected-minutes": None}
+        labels = LAST
+    if given.get("untrusted", "").strip() != "primary":  # whether the code is trusted is not known here
+        labels = refuge(labels, _primary(given))
+    runner = labels.as_json()
+    one = {"runs-on": json.loads(runner), "runner-class": "cloud", "expected-minutes": None}
+    try:
+        legs = json.dumps([{"leg": leg, **one} for leg in parse_legs(given.get("legs", "").strip())])
+    except ActionError:  # empty: the caller's `legs || '[…]'` knows them
+        legs = ""
     return {
         "runs-on": runner,
         "execution-runner": runner,
-        "strategy": "refused" if given.get("untrusted") == "refuse" else "cloud-fallback",
+        "strategy": "refused" if given.get("untrusted", "").strip() == "refuse" else "cloud-fallback",
         "monitor": "false",
-        "legs": json.dumps([leg]),
+        "legs": legs,
     }
+
+
+def _primary(given: Mapping[str, str]) -> RunnerLabels:
+    try:
+        return parse_labels(given.get("primary-runner", "").strip(), name="primary-runner", plain=True)
+    except ActionError:
+        return RunnerLabels(("self-hosted", "linux"))

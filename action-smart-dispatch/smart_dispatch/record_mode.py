@@ -15,7 +15,7 @@ from actionlib.state import open_state
 from actionlib.summary import code, duration
 from smart_dispatch.dispatch_history import DispatchHistory
 from smart_dispatch.inputs import Settings
-from smart_dispatch.job_records import CLOUD, SELF_HOSTED, SUCCESS, JobRecord
+from smart_dispatch.job_records import CLOUD, OUTCOMES, SELF_HOSTED, SUCCESS, JobRecord
 from smart_dispatch.reporting import TITLE
 from smart_dispatch.source_history import read_source_history
 
@@ -28,12 +28,13 @@ def run_record(context: Context, settings: Settings) -> Result:
         job=settings.job_name,
         workflow=environ.get("GITHUB_WORKFLOW", ""),
         runner_class=settings.runner_type or _class(environ),
-        outcome=settings.outcome or environ.get("JOB_STATUS") or SUCCESS,
+        outcome=settings.outcome or _outcome(environ),
         duration_seconds=_seconds(context, settings),
         ended=time.time(),
         queue_seconds=settings.queue_seconds,
         runner=environ.get("RUNNER_NAME", ""),
         labels=settings.primary_runner.labels,
+        group=settings.primary_runner.group,
     )
     repository = settings.repository or environ.get("GITHUB_REPOSITORY", "")
     taken = {}
@@ -67,6 +68,17 @@ def _key(environ: Mapping[str, str]) -> str:
     return (
         f"{run or uuid.uuid4()}/{environ.get('GITHUB_RUN_ATTEMPT', '1')}/{current_job(environ).identity}/here"
     )
+
+
+def _outcome(environ: Mapping[str, str]) -> str:
+    """JOB_STATUS is `job.status`: success, failure or cancelled."""
+    status = environ.get("JOB_STATUS") or SUCCESS
+    if status not in OUTCOMES:
+        raise ActionError(
+            f"JOB_STATUS is '{status[:60]}', and input 'outcome' is empty; allowed: {', '.join(OUTCOMES)}",
+            hint="Set 'outcome', or leave JOB_STATUS to the action",
+        )
+    return status
 
 
 def _class(environ: Mapping[str, str]) -> str:

@@ -29,6 +29,10 @@ class RunnerLabels:
         """Whether a runner, or a job's request, has them all."""
         return {one.lower() for one in self.labels} <= {one.lower() for one in labels}
 
+    def may_be_in(self, group: str) -> bool:
+        """Whether a runner in `group`, empty if that is not known, may be in ours."""
+        return not (self.group and group) or self.group.lower() == group.lower()
+
     def __str__(self) -> str:
         return ", ".join([*([f"group {self.group}"] if self.group else []), *self.labels])
 
@@ -42,7 +46,7 @@ def parse_labels(text: str, *, name: str, plain: bool) -> RunnerLabels:
     if text.startswith(("[", "{", '"')):
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _refused(name, text, plain=plain) from error
     elif plain and text:
         value = [text]

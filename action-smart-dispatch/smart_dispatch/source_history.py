@@ -6,7 +6,6 @@ Source: `seed-runner-blockers.md`, section 8, `update_job_history`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from smart_dispatch.job_records import CLOUD, SELF_HOSTED
 
 _CLASSES = {"self_hosted": SELF_HOSTED, "cloud": CLOUD}
 MOST_BYTES = 1 << 20
+MOST_NUMBER = 1e12
 
 
 def read_source_history(path: Path, job: str) -> dict[tuple[str, str], Aggregate]:
@@ -38,7 +38,7 @@ def read_source_history(path: Path, job: str) -> dict[tuple[str, str], Aggregate
                 mean = _number(one, "avg_duration", DEFAULT_SECONDS[kind])
                 success = _number(one, "success_rate", 100 * DEFAULT_SUCCESS[kind])
                 found[job, kind] = Aggregate(runs, mean, min(1.0, success / 100))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ActionError(
             f"input 'history-file' is '{path}', which is no job history: {error}",
             hint="It is a JSON object with self_hosted and cloud, each with total_runs, success_rate and avg_duration",
@@ -48,6 +48,6 @@ def read_source_history(path: Path, job: str) -> dict[tuple[str, str], Aggregate
 
 def _number(value: Mapping[str, object], name: str, default: float) -> float:
     number = value.get(name, default)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < math.inf:
-        raise ValueError(f"'{name}' is {number!r}")
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= MOST_NUMBER:
+        raise ValueError(f"'{name}' is {str(number)[:40]}; allowed: from 0 to {MOST_NUMBER:.0e}")
     return float(number)

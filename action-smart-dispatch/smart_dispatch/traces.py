@@ -17,6 +17,7 @@ from actionlib.errors import ActionError
 COLUMNS = ("submit-seconds", "self-hosted-seconds", "cloud-seconds")
 OUTAGE_COLUMNS = ("begin-seconds", "end-seconds")
 MOST_JOBS = 50_000
+MOST_SECONDS = 1e12  # later than all times of a calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,15 @@ def read_trace(path: Path) -> Trace:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ActionError(f"input 'trace' is '{path}', which cannot be read: {error}") from error
     if text.lstrip()[:1] in ("{", "["):
         jobs, outages = _from_json(text, path)
     else:
-        rows = list(csv.DictReader(text.splitlines()))
+        try:
+            rows = list(csv.DictReader(text.splitlines()))
+        except csv.Error as error:
+            raise ActionError(f"input 'trace': {path} is no CSV: {error}") from error
         jobs = [one for one in rows if _field(one, "kind") != "outage"]
         outages = [one for one in rows if _field(one, "kind") == "outage"]
     if not jobs:
@@ -72,7 +76,7 @@ def read_trace(path: Path) -> Trace:
 def _from_json(text: str, path: Path) -> tuple[list[Any], list[Any]]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ActionError(f"input 'trace': {path} is no JSON: {error}") from error
     if isinstance(value, list):
         return value, []
@@ -138,11 +142,12 @@ def _number(row: object, name: str, where: str) -> float:
     except ValueError:
         try:
             number = datetime.fromisoformat(str(value)).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             number = math.nan
-    if not 0 <= number < math.inf:
+    if not 0 <= number <= MOST_SECONDS:
         raise ActionError(
-            f"input 'trace': {where} has {name} '{value}'; allowed: seconds from 0, or an ISO 8601 time"
+            f"input 'trace': {where} has {name} '{str(value)[:60]}'; allowed: seconds from 0 to {MOST_SECONDS:.0e}, "
+            "or an ISO 8601 time"
         )
     return number
 

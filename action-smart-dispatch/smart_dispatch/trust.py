@@ -44,15 +44,35 @@ def assess(
     rules: TrustRules,
     changed_files: ChangedFiles,
 ) -> Trust:
-    """Judge an event. What is not known makes nobody trusted; `changed_files` is asked only if it decides."""
+    """Judge an event. What is not known makes nobody trusted; `changed_files` is asked only if it decides.
+
+    `repository` is the one that the workflow runs in.
+    """
+    try:
+        return _judge(event_name, event, repository=repository, rules=rules, changed_files=changed_files)
+    except (AttributeError, TypeError) as error:  # a text where GitHub has an object
+        return Trust(trusted=False, reasons=(f"the event cannot be read ({error})"[:200],))
+
+
+def _judge(
+    event_name: str,
+    event: Mapping[str, Any],
+    *,
+    repository: str,
+    rules: TrustRules,
+    changed_files: ChangedFiles,
+) -> Trust:
     if not event_name:
         return Trust(trusted=True, reasons=("this is no workflow's run",))
-    if event_name == "push" and (bot := _bot_beside_the_default_branch(event)) and not rules.bots:
-        return Trust(trusted=False, reasons=(f"the push to {event.get('ref', '')} comes from the bot {bot}",))
+    if event_name in ("push", "create") and not rules.bots:
+        bot = _bot_beside_the_default_branch(event, event.get("sender"), str(event.get("ref", "")))
+        if bot:
+            told = f"the {event_name} of {event.get('ref', '')} comes from the bot {bot}"
+            return Trust(trusted=False, reasons=(told,))
     if event_name in OF_WRITERS:
         return Trust(trusted=True, reasons=(f"a {event_name} comes from somebody who may write",))
     if event_name == "workflow_run":
-        return _of_workflow_run(event.get("workflow_run"), repository)
+        return _of_workflow_run(event, repository, rules)
     if event_name in OF_PULL_REQUESTS and isinstance(pull := event.get("pull_request"), dict):
         return _of_pull_request(event, pull, repository=repository, rules=rules, changed_files=changed_files)
     if event_name == "issue_comment" and (event.get("issue") or {}).get("pull_request"):
@@ -69,18 +89,22 @@ def assess(
     return Trust(trusted=False, reasons=(f"what a {event_name} brings is not known",))
 
 
-def _bot_beside_the_default_branch(event: Mapping[str, Any]) -> str:
-    """The bot that pushed to a branch of its own, such as Dependabot; what a bot merges is others' work."""
-    sender, default = event.get("sender") or {}, (event.get("repository") or {}).get("default_branch", "")
-    own_branch = event.get("ref") != f"refs/heads/{default}"
-    return str(sender.get("login", "")) if sender.get("type") == "Bot" and own_branch else ""
+def _bot_beside_the_default_branch(event: Mapping[str, Any], who: Mapping[str, Any] | None, ref: str) -> str:
+    """The bot that brings a branch of its own, such as Dependabot; what a bot merges is others' work."""
+    sender, default = who or {}, (event.get("repository") or {}).get("default_branch", "")
+    own_branch = ref.removeprefix("refs/heads/") != default
+    return str(sender.get("login") or "?") if sender.get("type") == "Bot" and own_branch else ""
 
 
-def _of_workflow_run(run: object, repository: str) -> Trust:
-    """Of a fork it is not known who wrote what it brings."""
-    head = _name_of((run if isinstance(run, dict) else {}).get("head_repository"))
+def _of_workflow_run(event: Mapping[str, Any], repository: str, rules: TrustRules) -> Trust:
+    """Of a fork it is not known who wrote what it brings; of a bot's branch it is."""
+    run = event.get("workflow_run") or {}
+    head = _name_of(run.get("head_repository"))
     same = head.lower() == repository.lower()
     told = "the same repository" if same else f"the fork {head}" if head else "a repository that is gone"
+    bot = _bot_beside_the_default_branch(event, run.get("actor"), str(run.get("head_branch") or ""))
+    if same and bot and not rules.bots:
+        return Trust(trusted=False, reasons=(f"a workflow_run of what the bot {bot} brings",))
     return Trust(trusted=same, reasons=(f"a workflow_run of {told}",))
 
 

@@ -26,6 +26,17 @@ SENSITIVE_PATHS = (
     "**/makefile",
     "**/GNUmakefile",
     "**/Cargo.toml",  # may name a build script, and dependencies that have one
+    "**/Cargo.lock",
+    "**/action.yml",  # what workflows use of this repository
+    "**/action.yaml",
+    "**/scripts/**",
+    "**/*.sh",
+    "**/justfile",
+    "**/Justfile",
+    "**/.justfile",
+    "**/CMakeLists.txt",
+    "**/.husky/**",
+    ".gitmodules",
 )
 
 

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from actionlib.errors import ActionError
 
 if TYPE_CHECKING:
     from github import Github
@@ -19,14 +22,15 @@ def connect(
 ) -> Github:
     """A client for GITHUB_API_URL. Importing PyGithub takes 0.2 s: only who needs it should call this.
 
-    `timeout_seconds` is the longest silence of the server.
+    `timeout_seconds` is the longest silence of the server. Raises ActionError for a GITHUB_API_URL that is none.
     """
+    url = api_url(environ)
     from github import Auth, Github
     from urllib3 import Retry
 
     return Github(
         auth=Auth.Token(token),
-        base_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+        base_url=url,
         timeout=timeout_seconds,
         lazy=True,  # what is not looked at is not fetched
         # Not GithubRetry, which sleeps until a rate limit is lifted: an hour, perhaps. Nor is a POST sent twice.
@@ -42,11 +46,27 @@ def connect(
     )
 
 
+def api_url(environ: Mapping[str, str]) -> str:
+    """Where GitHub's API is. Raises ActionError for a GITHUB_API_URL that no request can be made to."""
+    url = environ.get("GITHUB_API_URL") or "https://api.github.com"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, a bracket that is not closed
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise ActionError(
+            f"GITHUB_API_URL is '{url[:120]}'; allowed: http(s)://HOST, HOST:PORT and a path",
+            hint="For example https://api.github.com, or https://HOST/api/v3; unset it for github.com",
+        )
+    return url
+
+
 def read_event(environ: Mapping[str, str]) -> dict[str, Any]:
     """The event that triggered the workflow; empty where it cannot be read."""
     try:
         event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
 

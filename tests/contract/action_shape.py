@@ -18,7 +18,7 @@ import yaml
 from actionlib.inputs import Inputs, load_action
 
 RUN_LINE = 'exec sh "$GITHUB_ACTION_PATH/../shared/launch.sh"'
-STEP = {
+STEP: dict[str, Any] = {
     "id": "main",
     "shell": "bash",
     "run": RUN_LINE,
@@ -28,6 +28,8 @@ STEP = {
         "JOB_STATUS": "${{ job.status }}",
     },
 }
+# What an action may have to know besides.
+MORE_ENV = {"JOB_TOKEN": "${{ inputs.token == github.token }}"}
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ENTRYPOINT_LINES = 15
 # These hand out what all actions, and all that run a script, have.
@@ -61,8 +63,10 @@ def file_violations(folder: Path) -> list[str]:
 
 def run_violations(folder: Path) -> list[str]:
     """A `runs` that is anything but the one step of all actions."""
-    expected = {"using": "composite", "steps": [STEP]}
-    runs = read_action(folder).get("runs")
+    runs = read_action(folder).get("runs") or {}
+    given = (runs.get("steps") or [{}])[0].get("env") or {}
+    more = {name: value for name, value in MORE_ENV.items() if name in given}
+    expected = {"using": "composite", "steps": [{**STEP, "env": {**STEP["env"], **more}}]}
     return [] if runs == expected else [f"{folder.name}: runs is {runs}, not {expected}"]
 
 

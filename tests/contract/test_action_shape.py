@@ -164,6 +164,8 @@ def test_a_long_entrypoint_is_a_violation(example):
         ("id: main", "id: first"),
         ("        ACTION_REF: ${{ github.action_ref }}\n", ""),
         ("toJSON(inputs)", "inputs.first"),
+        ("job.status }}\n", "job.status }}\n        MORE: x\n"),
+        ("job.status }}\n", "job.status }}\n        JOB_TOKEN: x\n"),
     ],
 )
 def test_another_run_line_is_a_violation(example, old, new):

@@ -5,78 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from e2e.act import ROOT, Act, ActRun, make_repository, rust_options, stand_ins
-from fakes.github_actions import CLOUD, PRIMARY, GitHubActions
-from fakes.github_server import serving
+from e2e.act import ROOT, Act, make_repository, rust_options
+from e2e.dispatch_workflows import OWN_JOBS, PLAIN, SKIPPED
+from fakes.github_actions import CLOUD, PRIMARY
 from fakes.heartbeats import beat
-
-CALLED = ".github/workflows/smart-dispatch.yml"
-CALLER = """
-on: [push, pull_request]
-permissions:
-  actions: read
-  contents: read
-  statuses: read
-  pull-requests: read
-jobs:
-  dispatch:
-    uses: ./.github/workflows/smart-dispatch.yml
-    with:
-      job_name: build
-      run: echo "script on $RUNNER_TYPE by $EXECUTION_STRATEGY" >> "$NOTES/script"
-      INPUTS
-  downstream:
-    needs: dispatch
-    if: ${{ !cancelled() }}
-    runs-on: ${{ fromJSON(needs.dispatch.outputs.execution_runner || '["ubuntu-latest"]') }}
-    steps:
-      - env:
-          RUNNER: ${{ needs.dispatch.outputs.execution_runner }}
-          STRATEGY: ${{ needs.dispatch.outputs.strategy }}
-          OUTCOME: ${{ needs.dispatch.outputs.execution_outcome }}
-          MONITOR: ${{ needs.dispatch.outputs.monitor }}
-        run: echo "$STRATEGY $RUNNER $OUTCOME $MONITOR" >> "$NOTES/downstream"
-"""
-
-
-@pytest.fixture
-def api() -> Iterator[GitHubActions]:
-    with serving(GitHubActions()) as found:
-        yield found
-
-
-Run = Callable[..., ActRun]
-
-
-@pytest.fixture
-def dispatched(act: Act, api: GitHubActions, tmp_path: Path) -> Run:
-    """Run the caller, with more inputs of the called workflow if any are given."""
-
-    def run(
-        *, event: str = "push", payload: dict | None = None, edit: Callable[[str], str] = str, **inputs: str
-    ) -> ActRun:
-        called = (ROOT / CALLED).read_text()
-        more = "\n      ".join(f"{name}: {json.dumps(value)}" for name, value in inputs.items())
-        files = {".github/workflows/ci.yml": CALLER.replace("INPUTS", more), CALLED: edit(called)}
-        repository = make_repository(tmp_path / "repo", files, with_actions=True)
-        (tmp_path / "event.json").write_text(json.dumps(payload or {}))
-        return act.run(
-            repository,
-            "--workflows=.github/workflows/ci.yml",
-            f"--eventpath={tmp_path / 'event.json'}",
-            f"--env=GITHUB_API_URL={api.url}",
-            "--env=GITHUB_REPOSITORY=octo/repo",
-            "--secret=GITHUB_TOKEN=t0ken",
-            *stand_ins(tmp_path, called),
-            event=event,
-        )
-
-    return run
 
 
 def downstream(act: Act) -> str:
@@ -94,6 +29,15 @@ def test_a_healthy_host_gets_the_job_and_the_callers_own(act: Act, api, dispatch
     assert api.requests
 
 
+def test_the_jobs_own_token_is_not_asked_what_it_can_never_know(act: Act, api, dispatched):
+    api.admin = False
+    run = dispatched(secret="OTHER=x")
+    assert run.exit_code == 0, run.log[-5000:]
+    assert any("/actions/runs" in request for request in api.requests)
+    assert not any("/actions/runners" in request for request in api.requests)
+    assert "administration: read" not in run.log
+
+
 def test_an_overloaded_host_is_spared(act: Act, api, dispatched):
     api.add_runner("r1")
     run = dispatched(heartbeat=beat(slots=1, health_score=30, load_per_core=3.5))
@@ -106,6 +50,7 @@ def test_a_host_that_is_offline_is_not_waited_for(act: Act, api, dispatched):
     api.add_runner("r1", online=False)
     run = dispatched()
     assert run.exit_code == 0, run.log[-5000:]
+    assert any("/actions/runners" in request for request in api.requests)
     assert downstream(act) == f"cloud-fallback {CLOUD} success false"
 
 
@@ -138,49 +83,6 @@ def test_a_broken_api_costs_knowledge_and_nothing_else(act: Act, api, dispatched
     run = dispatched()
     assert run.exit_code == 0, run.log[-5000:]
     assert downstream(act) == f"cloud-fallback {CLOUD} success false"
-
-
-def test_a_called_dispatch_that_fails_itself_leaves_the_script_its_fallback(act: Act, api, dispatched):
-    """As when its machine dies. (act ends the caller's run then, GitHub does not: see the next test.)"""
-
-    def broken(called: str) -> str:
-        return re.sub(r"run: mkdir .coldvox-actions.*", "run: exit 1", called)
-
-    run = dispatched(edit=broken)
-    assert run.exit_code != 0
-    assert act.note("script") == ["script on cloud by cloud-fallback"]
-
-
-OWN_JOBS = r"""
-on: push
-jobs:
-  dispatch:
-    runs-on: ubuntu-latest
-    IF
-    outputs:
-      runs-on: ${{ steps.decide.outputs.runs-on }}
-    steps:
-      - uses: actions/checkout@v7
-      - run: BEFORE
-      - id: decide
-        uses: ./action-smart-dispatch
-        with:
-          mode: decide
-          job-name: build
-          heartbeat: ${{ vars.COLDVOX_RUNNER_HEARTBEAT }}
-          token: ${{ github.token }}
-          primary-runner: PRIMARY
-  downstream:
-    needs: dispatch
-    if: ${{ !cancelled() }}
-    runs-on: ${{ fromJSON(needs.dispatch.outputs.runs-on || '["ubuntu-latest"]') }}
-    steps:
-      - env:
-          RUNNER: ${{ needs.dispatch.outputs.runs-on }}
-        run: '[[ $RUNNER == \[* ]] || RUNNER=none; echo "$RUNNER" >> "$NOTES/downstream"'
-"""
-PLAIN = "needs.dispatch.outputs.runs-on ||"
-SKIPPED = f"needs.dispatch.result != 'skipped' && {PLAIN}"
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,13 @@ class GitHubActions(GitHubServer):
         queue: float = 5,
         runner: str | None = "r1",
         steps: bool = True,
+        group: str = "",
     ) -> None:
-        """A job: created `age` seconds ago, begun after `queue`, and, if completed, ended after `seconds` more."""
+        """A job: created `age` seconds ago, begun after `queue`, and, if completed, ended after `seconds` more.
+
+        `runs-on` with a group only has no labels. The group of GitHub's own runners is "GitHub Actions".
+        """
+        group = group or ("Default" if "self-hosted" in {one.lower() for one in labels} else "GitHub Actions")
         number = 100 * run + len(self.jobs[run])
         began = age - queue
         ended = status == "completed"
@@ -122,19 +127,20 @@ class GitHubActions(GitHubServer):
             "created_at": moment(age), "started_at": moment(began),
             "completed_at": moment(began - seconds) if ended else None, "check_run_url": url, "labels": list(labels),
             "runner_id": None if queued else 1, "runner_name": None if queued else runner,
-            "runner_group_id": None if queued else 1, "runner_group_name": None if queued else "Default",
+            "runner_group_id": None if queued else 1, "runner_group_name": None if queued else group,
             "steps": [
                 {**step, "name": "Set up job", "number": 1, "conclusion": "success", "completed_at": moment(began)},
                 {**step, "name": "Run", "number": 2, "conclusion": conclusion, "completed_at": None},
             ] if steps and not queued else [],
         })  # fmt: skip
 
-    def add_status(self, context: str, description: str, *, sha: str = "HEAD") -> None:
+    def add_status(self, context: str, description: str, *, sha: str = "HEAD", age: float = 0) -> None:
         """A commit status; `HEAD` is the default branch's."""
         base = f"https://api.github.com/repos/octo/repo/statuses/{SHA}"
         self.statuses.setdefault(sha, []).append({
             "id": 1, "node_id": "SC_1", "url": base, "avatar_url": None, "state": "success", "target_url": None,
-            "description": description, "context": context, "created_at": moment(0), "updated_at": moment(0),
+            "description": description, "context": context, "created_at": moment(age), "updated_at": moment(age),
+            "creator": user("octo"),
         })  # fmt: skip
 
     def act(
@@ -160,7 +166,10 @@ class GitHubActions(GitHubServer):
         if template.endswith("/files"):
             part, headers = self.page([_file(name) for name in self.files], query, template)
             return 200, part, headers
-        return self._status(method, groups[-1], body)
+        if template.endswith("/commits/{ref}/statuses"):  # the newest first
+            part, headers = self.page(self.statuses.get(groups[-1], [])[::-1], query, template)
+            return 200, part, headers
+        return self._status(method, groups[-1], query, body)
 
     def _listed(self, key: str, rows: list[Any], query: dict[str, str]) -> Answer:
         part, headers = self.page(rows, query, "/page")
@@ -187,19 +196,19 @@ class GitHubActions(GitHubServer):
         times = {"created_at": moment(0), "updated_at": moment(0)}
         return 200, {"name": name, "value": self.variables[name], **times}, {}
 
-    def _status(self, method: str, ref: str, body: Any) -> Answer:
+    def _status(self, method: str, ref: str, query: dict[str, str], body: Any) -> Answer:
         if method == "POST":
             if len(body.get("description", "")) > 140:
                 return 422, {"message": "description is too long (maximum is 140 characters)"}, {}
             self.add_status(body["context"], body["description"], sha="HEAD" if ref == SHA else ref)
-            made = {**self.statuses["HEAD" if ref == SHA else ref][-1], "creator": user("octo")}
-            return 201, made, {}
+            return 201, self.statuses["HEAD" if ref == SHA else ref][-1], {}
         newest = {one["context"]: one for one in self.statuses.get(ref, [])}
+        part, headers = self.page(list(newest.values()), query, f"/commits/{ref}/status")
         base = f"https://api.github.com/repos/octo/repo/commits/{ref}"
         return 200, {
             "state": "success", "sha": SHA if ref == "HEAD" else ref, "total_count": len(newest),
-            "statuses": list(newest.values()), "repository": repository(), "commit_url": base, "url": f"{base}/status",
-        }, {}  # fmt: skip
+            "statuses": part, "repository": repository(), "commit_url": base, "url": f"{base}/status",
+        }, headers  # fmt: skip
 
 
 def _file(name: str) -> dict[str, Any]:

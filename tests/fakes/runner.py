@@ -264,6 +264,7 @@ def action_step(
         "toJSON(inputs)": json.dumps(values, indent=2),
         "github.action_ref": ref,
         "job.status": job_status,
+        "inputs.token == github.token": "false",
     }
     known |= {f"inputs.{name}": value for name, value in values.items()}
 

@@ -105,6 +105,12 @@ def test_nobody_there_is_said_and_no_error(environ):
     assert "Connection" in said
 
 
+def test_an_address_that_is_none_is_said_and_no_error(environ):
+    said, there = put({**environ, "GITHUB_API_URL": "ftp://x"}, "text")
+    assert said.startswith("no comment: GITHUB_API_URL is 'ftp://x'; allowed: http(s)://HOST")
+    assert not there
+
+
 def test_what_is_no_pull_request_gets_no_comment(api, environ, tmp_path):
     (tmp_path / "event.json").write_text(json.dumps({"ref": "refs/heads/main"}))
     assert put(environ, "text") == ("no comment: this is not a pull request", False)

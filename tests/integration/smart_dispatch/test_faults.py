@@ -117,6 +117,9 @@ def test_a_mistake_of_ours_still_gives_the_job_a_runner(decision, monkeypatch):
     assert (result.outputs["strategy"], result.exit_code) == ("refused", 1)
     result, _, _ = decision(untrusted="refuse")
     assert (result.outputs["strategy"], result.exit_code) == ("refused", 1)
+    result, _, _ = decision(**{"fallback-runner": "linux"})  # which the primary has, too
+    assert (result.outputs["strategy"], result.exit_code) == ("refused", 1)
+    assert result.outputs["runs-on"] == '["ubuntu-latest"]'
     result, _, _ = decision(**{"enable-fallback": "false", "changed-files": "src/lib.rs"})
     assert result.outputs["strategy"] == "force-self-hosted"
 

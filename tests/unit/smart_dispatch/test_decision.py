@@ -91,6 +91,35 @@ def test_a_cloud_that_fails_is_left_alone_while_the_wait_is_bearable():
     assert outcome(long, replace(RULES, weights=Weights(max_wait_seconds=600))) == ("cloud-fallback", "C")
 
 
+BROKEN_CLOUD = {SELF_HOSTED: Breaker(CLOSED), CLOUD: Breaker(OPEN, "lost in the cloud")}
+
+
+@pytest.mark.parametrize(
+    "breakers", [BROKEN_CLOUD, {**BROKEN_CLOUD, SELF_HOSTED: Breaker(OPEN, "lost here, too")}]
+)
+def test_a_cloud_that_fails_gets_the_legs_that_would_wait_too_long(breakers):
+    """Two slots of 300 s: within 15 minutes of waiting they take four rounds, and the rest goes to the cloud."""
+    rules = replace(RULES, weights=Weights(max_wait_seconds=900))
+    situation = replace(WELL, breakers=breakers)
+    assert outcome(situation, rules, 10)[1] == "SSSSSSSSCC"
+    found = decide(legs(10), situation, rules)
+    assert [one.wait_seconds for one in found.placements][::2] == [0, 300, 600, 900, 1200]
+    assert "lost in the cloud" in found.reason
+    assert "8 of 10 legs are self-hosted" in found.reason
+
+
+def test_a_cloud_that_is_tried_again_gets_one_leg_of_many():
+    half = replace(WELL, breakers={**BROKEN_CLOUD, CLOUD: Breaker(HALF_OPEN, "tried")})
+    assert outcome(half, count=5)[1] == "SSCSS"
+    assert outcome(replace(half, capacity=replace(CAPACITY, online=0, pool=Pool(()))), count=2)[1] == "CC"
+
+
+def test_a_first_leg_that_waits_too_long_says_so_and_not_that_the_cloud_is_sooner():
+    late = replace(WELL, breakers=BROKEN_CLOUD, capacity=replace(CAPACITY, pool=Pool((3000.0,)), online=1))
+    found = decide(legs(), late, replace(RULES, weights=Weights(max_wait_seconds=600)))
+    assert "longer than max-wait-minutes; lost in the cloud" in found.reason
+
+
 def test_a_runner_that_is_offline_has_no_health_for_the_score():
     gone = replace(WELL, capacity=replace(CAPACITY, online=0, pool=Pool(())))
     score = replace(RULES, policy="score")

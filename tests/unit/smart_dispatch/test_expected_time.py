@@ -70,3 +70,16 @@ def test_every_leg_is_placed_where_it_was_expected_to_end_first(free, ahead, sec
     waits = [one.wait_seconds for one in placed if one.runner_class == SELF_HOSTED]
     assert waits == sorted(waits)
     assert pytest.approx(placed[0].cloud_seconds) == 30 + seconds[0][1]
+
+
+def test_a_cloud_that_is_left_alone_gets_only_what_would_wait_too_long():
+    legs = [leg(300, 100)] * 5
+    spared = place_legs(legs, Pool((0.0,)), Weights(max_wait_seconds=700), cloud_legs=0)
+    assert [one.wait_seconds for one in spared] == [0, 300, 600, 900, 900]
+    assert [one.runner_class for one in spared] == [SELF_HOSTED] * 3 + [CLOUD] * 2
+    assert [one.runner_class for one in place_legs(legs, Pool(()), WEIGHTS, cloud_legs=0)] == [CLOUD] * 5
+
+
+def test_a_cloud_that_is_tried_again_gets_one_leg():
+    placed = place_legs([leg(300, 100)] * 4, Pool((0.0,)), WEIGHTS, cloud_legs=1)
+    assert [one.runner_class for one in placed] == [CLOUD, *[SELF_HOSTED] * 3]

@@ -70,7 +70,9 @@ def test_a_pull_request_is_judged_by_where_it_comes_from_and_who_wrote_it(event,
 @pytest.mark.parametrize(
     "path",
     [".github/workflows/ci.yml", "build.rs", "crates/x/build.rs", ".cargo/config.toml", "rust-toolchain.toml",
-     "hooks/post-commit", "a/.githooks/x", "Makefile", "GNUmakefile", "x/makefile", "Cargo.toml", "x\ny/build.rs"],
+     "hooks/post-commit", "a/.githooks/x", "Makefile", "GNUmakefile", "x/makefile", "Cargo.toml", "x\ny/build.rs",
+     "action.yml", "action-x/action.yaml", "Cargo.lock", "scripts/build.py", "x/scripts/y/z", "deep/run.sh",
+     "justfile", "x/Justfile", "CMakeLists.txt", ".gitmodules", ".husky/pre-commit"],
 )  # fmt: skip
 def test_sensitive_paths_take_a_collaborators_trust_and_not_a_members(path):
     assert judge(pull(association="COLLABORATOR"), files=["src/lib.rs", path])[0].trusted is False
@@ -85,7 +87,8 @@ def test_files_that_nobody_knows_are_no_reason_to_trust():
 
 
 def test_other_paths_are_not_sensitive():
-    files = ["src/build.rs.md", "docs/github/x.md", "src/makefile.rs", "cargo/config.toml"]
+    files = ["src/build.rs.md", "docs/github/x.md", "src/makefile.rs", "cargo/config.toml",
+             "src/scripts.rs", "action.yml.md", "x/justfile.txt"]  # fmt: skip
     assert judge(pull(association="COLLABORATOR"), files=files)[0].trusted
 
 
@@ -173,6 +176,57 @@ def test_a_bots_push_to_a_branch_of_its_own_is_judged_like_its_pull_request(ref,
     event = {"ref": ref, "sender": {"login": "x", "type": kind}, "repository": {"default_branch": "main"}}
     assert judge(event, name="push")[0].trusted is trusted
     assert judge(event, name="push", rules=["bots=trusted"])[0].trusted
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("create", {"ref": "dependabot/x", "ref_type": "branch", "sender": {"login": "b", "type": "Bot"}}),
+        ("create", {"ref": "v1", "ref_type": "tag", "sender": {"login": "b", "type": "Bot"}}),
+        ("push", {"ref": "refs/heads/x", "sender": {"type": "Bot"}}),
+    ],
+)
+def test_what_a_bot_creates_is_judged_like_its_push(name, event):
+    event["repository"] = {"default_branch": "main"}
+    assert not judge(event, name=name)[0].trusted
+    assert judge(event, name=name, rules=["bots=trusted"])[0].trusted
+    assert judge({**event, "sender": {"login": "ada", "type": "User"}}, name=name)[0].trusted
+
+
+@pytest.mark.parametrize(
+    ("branch", "kind", "trusted"),
+    [("dependabot/x", "Bot", False), ("main", "Bot", True), ("x", "User", True)],
+)
+def test_a_bots_branch_is_not_trusted_by_way_of_a_workflow_run(branch, kind, trusted):
+    run = {
+        "head_repository": {"full_name": "octo/repo"}, "head_branch": branch, "event": "pull_request",
+        "actor": {"login": "dependabot[bot]", "type": kind},
+        "triggering_actor": {"login": "ada", "type": "User"},  # who starts it again has not written it
+    }  # fmt: skip
+    event = {"workflow_run": run, "repository": {"default_branch": "main"}}
+    assert judge(event, name="workflow_run")[0].trusted is trusted
+    assert judge(event, name="workflow_run", rules=["bots=trusted"])[0].trusted
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("push", {"ref": "refs/heads/x", "sender": "x"}),
+        ("push", {"sender": {"type": "Bot"}, "repository": "x"}),
+        ("pull_request", {"pull_request": {"head": "x"}}),
+        ("pull_request", {"pull_request": {"user": "x", "head": {"repo": {"full_name": "octo/repo"}}}}),
+        ("pull_request", {**pull(), "label": "safe-to-run", "action": "labeled"}),
+        ("pull_request", {"pull_request": {"labels": [None]}}),
+        ("pull_request", {"pull_request": {"labels": 3}}),
+        ("workflow_run", {"workflow_run": "x"}),
+        ("issue_comment", {"issue": "x"}),
+        ("issues", {"issue": [1]}),
+    ],
+)
+def test_an_event_of_a_shape_that_github_does_not_send_is_not_trusted(name, event):
+    found, _ = judge(event, name=name)
+    assert not found.trusted
+    assert "the event cannot be read" in found.reasons[0]
 
 
 def test_a_fork_is_not_trusted_by_way_of_a_workflow_run():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,7 +76,15 @@ def class_of(labels: Collection[str], primary: RunnerLabels, *, group: str = "")
 
 def base_name(job: str) -> str:
     """A job's name without the values of its matrix leg, and without the job that called its workflow."""
-    return re.sub(r"\s*\([^()]*\)$", "", job.rpartition(" / ")[2]) or job
+    name = job.rpartition(" / ")[2]
+    if not name.endswith(")"):
+        return name or job
+    depth = 0  # values may have parentheses of their own
+    for place in range(len(name) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(name[place], 0)
+        if depth == 0:
+            return name[:place].rstrip() or job
+    return name
 
 
 def leg_name(job: str, leg: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_dispatch.job_records import CLOUD, SELF_HOSTED, class_of
+from smart_dispatch.job_records import CLOUD, SELF_HOSTED, base_name, class_of
 from smart_dispatch.runner_labels import RunnerLabels
 
 LABELS, GROUP = RunnerLabels(("gpu",)), RunnerLabels((), "ci")
@@ -29,3 +29,20 @@ LABELS, GROUP = RunnerLabels(("gpu",)), RunnerLabels((), "ci")
 )
 def test_labels_and_group_tell_whose_runner_a_job_is_for(primary, labels, group, expected):
     assert class_of(labels, primary, group=group) == expected
+
+
+@pytest.mark.parametrize(
+    ("job", "base"),
+    [
+        ("build", "build"),
+        ("Test (audio)", "Test"),
+        ("Test (features 1/3)", "Test"),
+        ("CI / Test (audio, 3.11)", "Test"),
+        ("Features (app: all (but one))", "Features"),
+        ("Deploy (a) to b", "Deploy (a) to b"),
+        ("(all)", "(all)"),
+        ("unbalanced)", "unbalanced)"),
+    ],
+)
+def test_a_jobs_name_without_its_leg(job, base):
+    assert base_name(job) == base

@@ -67,9 +67,7 @@ def _tell(context: Context, facts: Mapping[str, Any]) -> Result:
     try:
         out.export_variable("EXECUTION_STRATEGY", facts["strategy"])
         out.export_variable("RUNNER_TYPE", SELF_HOSTED if kind == SELF_HOSTED else CLOUD)
-    except (
-        Exception
-    ) as error:  # actions_toolkit has no narrower one for a file that is gone; the outputs are what counts
+    except Exception as error:  # of a file that is gone actions_toolkit raises no narrower one
         told = f"later steps do not see EXECUTION_STRATEGY and RUNNER_TYPE: {error}"
         out.warning(told, title=TITLE)
     if facts["strategy"] != REFUSED:

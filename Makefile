@@ -5,8 +5,9 @@ SHELL := /bin/bash
 python := .venv/bin/python
 pytest := $(python) -m pytest
 # What needs the machine to itself (real locks, real runs of act) stays out of the parallel half.
-parallel_tests := tests/unit tests/contract
-serial_tests := tests/integration tests/e2e
+beside_each_other := tests/integration/feature_matrix tests/integration/smart_dispatch
+parallel_tests := tests/unit tests/contract $(beside_each_other)
+serial_tests := tests/integration tests/e2e $(addprefix --ignore=,$(beside_each_other))
 empty :=
 packages := $(subst $(empty) $(empty),:,$(addprefix $(CURDIR)/,shared $(wildcard action-*) tests))
 

@@ -26,6 +26,13 @@ def say(text):
 
 
 def fail(text):
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        try:
+            with open(summary, "a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError:
+            pass  # what is said below says it all
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     say("::error title=coldvox-actions::" + text)
     sys.exit(1)

@@ -14,7 +14,9 @@ for python in python3 python3.14 python3.13 python3.12 python3.11; do
     fi
 done
 
-echo "::error title=coldvox-actions::No python3 on PATH; these actions need Python 3.11 or newer. \
+message="No python3 on PATH; these actions need Python 3.11 or newer. \
 Install it on the runner or in the job's container (Fedora: dnf install python3; Debian and Ubuntu: \
 apt-get install python3; Alpine: apk add python3), or put actions/setup-python before this step."
+echo "::error title=coldvox-actions::$message"
+[ -z "$GITHUB_STEP_SUMMARY" ] || echo "$message" >>"$GITHUB_STEP_SUMMARY"
 exit 1

@@ -17,7 +17,7 @@ from typing import Any
 from actionlib.errors import ActionError
 from actionlib.inputs import ActionSpec, Inputs, load_action, parse_json
 from actionlib.outputs import Outputs
-from actionlib.summary import Summary
+from actionlib.summary import Summary, escape_cell
 
 EXIT_USER_ERROR = 1
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -98,16 +98,16 @@ def run_with(
             sys.stdout.write(json.dumps(result.facts, indent=1) + "\n")
         exit_code = result.exit_code
     except ActionError as error:
-        for name, value in {**_left_behind(last_resort, given), **error.outputs}.items():
-            out.set_output(name, value)
+        _leave_behind({**_last_outputs(last_resort, given), **error.outputs}, out)
         out.error(str(error), title=spec.name)
+        # Also here, because act may close the terminal of a step that fails before it has read its last lines.
+        summary.paragraph(f"**{spec.name} failed:** {escape_cell(error)}")
         exit_code = EXIT_USER_ERROR
     except KeyboardInterrupt:
         out.say("Interrupted; everything that this step held has been given back.")
         exit_code = EXIT_INTERRUPTED
     except Exception:
-        for name, value in _left_behind(last_resort, given).items():
-            out.set_output(name, value)
+        _leave_behind(_last_outputs(last_resort, given), out)
         with out.group("Traceback"):
             out.quote(traceback.format_exc())
         out.error(
@@ -115,12 +115,26 @@ def run_with(
             title=spec.name,
         )
         exit_code = EXIT_BUG
-    summary.write(environ)
+    try:
+        summary.write(environ)
+    except OSError as error:  # a full disk must not change how the step ends
+        out.warning(f"there is no job summary: it cannot be written: {error.strerror}", title=spec.name)
     sys.stdout.flush()
     return exit_code
 
 
-def _left_behind(last_resort: LastResort | None, given: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+def _leave_behind(outputs: Mapping[str, str], out: Outputs) -> None:
+    """Outputs of a step that fails: that they cannot be written must not hide why it fails."""
+    try:
+        for name, value in outputs.items():
+            out.set_output(name, value)
+    except ActionError as error:
+        out.warning(str(error))
+
+
+def _last_outputs(
+    last_resort: LastResort | None, given: Callable[[], Mapping[str, str]]
+) -> Mapping[str, str]:
     try:
         return last_resort(given()) if last_resort else {}
     except ActionError:  # the inputs are no inputs

@@ -15,13 +15,16 @@ from contextlib import contextmanager
 from actions_toolkit.command import issue, issue_command
 from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
 
+from actionlib.errors import ActionError
+
 
 class Outputs:
     """The runner's side of a step. Away from a runner (at the prompt) the same things are shown for people."""
 
     def __init__(self, environ: Mapping[str, str], *, quiet: bool = False) -> None:
         """`quiet` keeps what is meant for people away from standard output (at the prompt only)."""
-        self._files = {kind for kind in ("OUTPUT", "ENV", "PATH") if environ.get(f"GITHUB_{kind}")}
+        files = {kind: environ.get(f"GITHUB_{kind}", "") for kind in ("OUTPUT", "ENV")}
+        self._files = {kind: path for kind, path in files.items() if path}
         self._log = sys.stderr if quiet else sys.stdout
         self._on_runner = environ.get("GITHUB_ACTIONS") == "true"
 
@@ -31,18 +34,28 @@ class Outputs:
         return "OUTPUT" not in self._files
 
     def set_output(self, name: str, value: str) -> None:
-        """Set one output of the step."""
+        """Set one output of the step. Raises `ActionError` where its file cannot be written."""
         if "OUTPUT" in self._files:
-            issue_file_command("OUTPUT", prepare_key_value_message(name, value))
+            self._append("OUTPUT", name, value)
         elif value:
             self.say(f"{name}: {value}")
 
     def export_variable(self, name: str, value: str) -> None:
-        """Set a variable in the environment of the job's later steps."""
+        """Set a variable for the job's later steps. Raises `ActionError` where its file cannot be written."""
         if "ENV" in self._files:
-            issue_file_command("ENV", prepare_key_value_message(name, value))
+            self._append("ENV", name, value)
         else:
             self.say(f"export {name}={value}")
+
+    def _append(self, kind: str, name: str, value: str) -> None:
+        try:
+            issue_file_command(kind, prepare_key_value_message(name, value))
+        except OSError as error:  # later steps must not go on with a value that is missing
+            raise ActionError(
+                f"{name!r} cannot be handed on: GITHUB_{kind} is {self._files[kind]!r}, which cannot be written:"
+                f" {error.strerror}",
+                hint="Free space on that disk, or look at its permissions",
+            ) from error
 
     def say(self, text: str) -> None:
         """One line in the log, flushed: people watch it live."""

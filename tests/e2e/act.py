@@ -18,6 +18,12 @@ IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
 
 @dataclass(frozen=True)
 class ActRun:
+    """How a run ended and what act printed.
+
+    The last lines of a step that fails may be missing, because act closes its terminal without reading it to the
+    end (`exec` in act's pkg/container/host_environment.go): what a test looks for there must be in the summary, too.
+    """
+
     exit_code: int
     log: str
 

@@ -51,8 +51,11 @@ def house(tmp_path: Path, uv_cache: Path) -> House:
 
 @pytest.mark.parametrize("version", OLD)
 def test_a_python_that_is_too_old_says_so_itself(house: House, version: str) -> None:
-    outcome = house.start(PATH=house.folder_on_path("old", python3=python(version), sh=Path("/bin/sh")))
+    summary = house.base / "summary"
+    path = house.folder_on_path("old", python3=python(version), sh=Path("/bin/sh"))
+    outcome = house.start(PATH=path, GITHUB_STEP_SUMMARY=str(summary))
     assert outcome.code == 1
+    assert "3.11 or newer" in summary.read_text()
     (error,) = outcome.output.splitlines()
     assert error.startswith("::error")
     assert f"version {version}." in error
@@ -83,8 +86,11 @@ def test_only_a_versioned_name_on_path_is_enough(house: House) -> None:
 
 
 def test_no_python_at_all_is_one_clear_error(house: House) -> None:
-    outcome = house.start(PATH=house.folder_on_path("empty", sh=Path("/bin/sh")))
+    summary = house.base / "summary"
+    path = house.folder_on_path("empty", sh=Path("/bin/sh"))
+    outcome = house.start(PATH=path, GITHUB_STEP_SUMMARY=str(summary))
     assert outcome.code == 1
+    assert "No python3" in summary.read_text()
     (error,) = outcome.output.splitlines()
     for word in ("::error", "No python3", "dnf", "apt-get", "apk", "actions/setup-python"):
         assert word in error

@@ -55,6 +55,41 @@ def test_what_a_user_can_mend_is_one_annotation_without_a_traceback(environ, cap
 
     assert run(action, environ) == 1
     assert capsys.readouterr().out == "::error title=Test::key is 'x'. Use another\n"
+    assert Path(environ["GITHUB_STEP_SUMMARY"]).read_text() == "**Test failed:** key is 'x'. Use another\n\n"
+
+
+def test_a_summary_for_which_the_disk_has_no_room_is_a_warning(environ, capsys) -> None:
+    def action(context: Context) -> Result:
+        context.summary.heading("Done")
+        return Result({"key": "k"})
+
+    assert run(action, environ | {"GITHUB_STEP_SUMMARY": "/dev/full"}) == 0
+    assert "::warning title=Test::there is no job summary" in capsys.readouterr().out
+    assert "k" in Path(environ["GITHUB_OUTPUT"]).read_text().splitlines()
+
+
+@pytest.mark.parametrize("mistake", [ActionError("key is 'x'"), ValueError("key is 'x'")])
+def test_outputs_for_which_the_disk_has_no_room_fail_the_step_and_hide_nothing(
+    environ, capsys, monkeypatch, mistake
+) -> None:
+    def fails(_: Context) -> Result:
+        raise mistake
+
+    environ["GITHUB_OUTPUT"] = "/dev/full"
+    monkeypatch.setenv("GITHUB_OUTPUT", "/dev/full")
+    assert run(lambda _: Result({"key": "k"}), environ) == 1
+    said = "'key' cannot be handed on: GITHUB_OUTPUT is '/dev/full', which cannot be written: No space left"
+    assert f"::error title=Test::{said}" in capsys.readouterr().out
+    run_with(
+        Path(environ["RUNNER_TEMP"]),
+        fails,
+        given=dict,
+        environ=environ,
+        last_resort=lambda _: {"key": "last"},
+    )
+    shown = capsys.readouterr().out
+    assert f"::warning::{said}" in shown
+    assert "key is 'x'" in shown
 
 
 def test_wrong_inputs_are_reported_before_the_action_runs(environ, capsys) -> None:

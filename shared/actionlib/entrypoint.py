@@ -99,9 +99,7 @@ def run_with(
         exit_code = result.exit_code
     except ActionError as error:
         _leave_behind({**_last_outputs(last_resort, given), **error.outputs}, out)
-        out.error(str(error), title=spec.name)
-        # Also here, because act may close the terminal of a step that fails before it has read its last lines.
-        summary.paragraph(f"**{spec.name} failed:** {escape_cell(error)}")
+        _say_why(str(error), spec, out, summary)
         exit_code = EXIT_USER_ERROR
     except KeyboardInterrupt:
         out.say("Interrupted; everything that this step held has been given back.")
@@ -110,10 +108,8 @@ def run_with(
         _leave_behind(_last_outputs(last_resort, given), out)
         with out.group("Traceback"):
             out.quote(traceback.format_exc())
-        out.error(
-            "this is a bug in the action, not in your workflow; please report it with the traceback above",
-            title=spec.name,
-        )
+        bug = "this is a bug in the action, not in your workflow; please report it with the traceback in the log"
+        _say_why(bug, spec, out, summary)
         exit_code = EXIT_BUG
     try:
         summary.write(environ)
@@ -121,6 +117,12 @@ def run_with(
         out.warning(f"there is no job summary: it cannot be written: {error.strerror}", title=spec.name)
     sys.stdout.flush()
     return exit_code
+
+
+def _say_why(message: str, spec: ActionSpec, out: Outputs, summary: Summary) -> None:
+    """An annotation, and the summary: act may close the terminal of a step that fails before it has read it all."""
+    out.error(message, title=spec.name)
+    summary.paragraph(f"**{spec.name} failed:** {escape_cell(message)}")
 
 
 def _leave_behind(outputs: Mapping[str, str], out: Outputs) -> None:

@@ -110,6 +110,7 @@ def test_a_bug_is_a_folded_traceback_that_cannot_run_commands_and_exit_code_70(e
     assert lines[1].startswith("::stop-commands::")
     assert lines.index("::endgroup::") > lines.index("::set-output name=x::y")
     assert "please report it" in lines[-1]
+    assert "please report it" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text()
 
 
 def test_an_undeclared_output_is_a_bug(environ, capsys) -> None:

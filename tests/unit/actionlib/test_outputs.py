@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from actionlib.errors import ActionError
 from actionlib.outputs import Outputs
 
 
@@ -13,6 +14,14 @@ def test_outputs_go_to_the_runners_file_whatever_they_hold(tmp_path, monkeypatch
     name, *lines = file.read_text().splitlines()
     delimiter = name.removeprefix("text<<")
     assert lines == ["a=b", "EOF", "", delimiter]
+
+
+def test_a_variable_for_which_the_disk_has_no_room_is_an_error_that_names_it(monkeypatch) -> None:
+    monkeypatch.setenv("GITHUB_ENV", "/dev/full")
+    with pytest.raises(
+        ActionError, match=r"'DISPLAY' cannot be handed on: GITHUB_ENV is '/dev/full'.*No space"
+    ):
+        Outputs({"GITHUB_ENV": "/dev/full"}).export_variable("DISPLAY", ":99")
 
 
 def test_at_the_prompt_outputs_are_shown_and_annotations_go_to_standard_error(capsys) -> None:
